@@ -1,0 +1,62 @@
+# The only commands anyone learns. `make` alone lists them. Works with GNU make 3.81 (macOS) and newer.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+# Parallel test processes; PYTEST_ARGS goes to pytest as it is: make test PYTEST_ARGS="tests/unit -x"
+JOBS ?= 2
+PYTEST_ARGS ?=
+RUN_STAMP := $(VENV)/.installed-run
+DEV_STAMP := $(VENV)/.installed-dev
+# An empty value counts as unset: start-up time depends on compiled bytecode.
+export PYTHONDONTWRITEBYTECODE :=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fix docs bench prove lock clean
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(DEV_STAMP) ## Install everything into .venv (run and test do this by themselves)
+
+run: $(RUN_STAMP) ## Talk to Phantom in a local workspace, no account and no key
+	@$(BIN)/phantom dev
+
+test: $(DEV_STAMP) ## Run the tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+check: $(DEV_STAMP) ## Lint, types, import contracts, house rules, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m scripts.house_rules
+	$(BIN)/python -m scripts.reference --check
+	$(BIN)/python -m scripts.links
+
+fix: $(DEV_STAMP) ## Repair what ruff can repair, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(DEV_STAMP) ## Generate docs/reference and check every link
+	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m scripts.links
+
+bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
+	$(BIN)/python -m bench
+
+prove: $(DEV_STAMP) ## The long proofs: SIGKILL at 200 instants, both transports
+	PHANTOM_PROVE=1 $(BIN)/python -m pytest -n 0 --timeout 1800 -m slow $(PYTEST_ARGS)
+
+lock: $(DEV_STAMP) ## Resolve the dependencies again (needs the network)
+	sh scripts/lock
+
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(RUN_STAMP): requirements/build.txt requirements/run.txt pyproject.toml
+	@sh scripts/install $(VENV) run
+	@touch $@
+
+$(DEV_STAMP): requirements/build.txt requirements/dev.txt pyproject.toml
+	@sh scripts/install $(VENV) dev
+	@touch $(RUN_STAMP) $@

@@ -1,0 +1,269 @@
+"""Signed posts from a gateway or from Slack: the checks in their order, and the answer to each. Sans I/O.
+
+What does *not* live here: the server (paths, methods, reading with a deadline), signature arithmetic (`verify.py`),
+team binding (`team.py`), meaning (`normalise.py`). A post is answered 200 only after the journal holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from channels.slack import http_answers as answers
+from channels.slack import suggest
+from channels.slack.decode import (
+    COMMAND,
+    EVENT,
+    FORM,
+    INTERACTIVE,
+    INTERACTIVE_TYPES,
+    JSON,
+    form_fields,
+    interactive_payload,
+    json_object,
+)
+from channels.slack.event_key import event_key
+from channels.slack.place import CHANNEL
+from channels.slack.rotation import Recheck
+from channels.slack.team import NO_TEAM, Binding, judge, judge_form
+from channels.slack.verify import Claim, Scheme
+from phantom.channel import Admission, Envelope, Inbox, Meter
+from phantom.clock import Clock
+from phantom.errors import MalformedEvent, MetadataError, SecretError
+from phantom.webhooks import AnswerSink, HttpAnswer, RequestHead
+
+log = structlog.get_logger(__name__)
+
+EVENTS, INTERACTIVITY, COMMANDS = b"/slack/events", b"/slack/interactivity", b"/slack/commands"
+REQUESTS = "phantom_receiver_requests_total"
+LOG_INTERVAL = 10.0
+"""Seconds between two log lines about refused posts; the line says how many there were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What the receiver needs while it serves: where events go, for whom they must be, how they are signed."""
+
+    inbox: Inbox
+    binding: Binding
+    scheme: Scheme
+
+
+class SlackHttpReceiver:
+    """A `SignedRoute` for the three Slack paths. Answers 503 until `open`, and again after `close`.
+
+    `secrets` gives the plaintexts in force now (None: no Slack over HTTP is configured), `refresh` reads them again at
+    their origin.
+    """
+
+    paths = frozenset({EVENTS, INTERACTIVITY, COMMANDS})
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        meter: Meter,
+        secrets: Callable[[], Sequence[str]] | None = None,
+        refresh: Callable[[], Awaitable[object]] | None = None,
+        max_body: int = 1_048_576,
+        body_timeout: float = 10.0,
+    ) -> None:
+        self.max_body = max_body
+        self.body_timeout = body_timeout
+        self.last_event_at: float | None = None
+        self._clock = clock
+        self._meter = meter
+        self._secrets = secrets
+        self._recheck = Recheck(refresh, clock) if refresh is not None else None
+        self._serving: Serving | None = None
+        self._screened: tuple[RequestHead, Claim] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._logged_at: float | None = None
+        self._unlogged = 0
+
+    def open(self, serving: Serving) -> None:
+        """Begin to admit."""
+        self._serving = serving
+
+    def close(self) -> None:
+        """Answer 503 from now on; the sender retries."""
+        self._serving = None
+
+    def screen(self, head: RequestHead) -> HttpAnswer | None:
+        serving = self._serving
+        if serving is None:
+            return self._unready()
+        if head.content_length is not None and head.content_length > self.max_body:
+            return self._refuse("too_large", answers.TOO_LARGE)
+        claim = serving.scheme.read(head.headers, self._clock.now())
+        if isinstance(claim, str):
+            return self._refuse(claim, answers.UNAUTHORIZED)
+        self._screened = (head, claim)
+        return None
+
+    def refused(self, status: int) -> HttpAnswer:
+        if status == 413:
+            return self._refuse("too_large", answers.TOO_LARGE)
+        if status == 408:
+            return self._refuse("timeout", answers.TIMEOUT)
+        return self._refuse("malformed", HttpAnswer(status, answers.MALFORMED.body))
+
+    def accept(self, head: RequestHead, body: bytes, answer: AnswerSink) -> None:
+        self._judge(head, body, answer, last=False)
+
+    def _judge(self, head: RequestHead, body: bytes, answer: AnswerSink, *, last: bool) -> None:
+        """Authenticate, then go on. `last`: the secret was just read again, so a wrong MAC is final."""
+        serving = self._serving
+        if serving is None or self._secrets is None:
+            return answer(self._unready())
+        now = self._clock.now()
+        # Most bodies arrive with their head, so one remembered claim spares a second reading; where another request
+        # came between, or a lane forgot to screen, the head is judged now.
+        screened, self._screened = self._screened, None
+        claim = screened[1] if screened and screened[0] is head else serving.scheme.read(head.headers, now)
+        if isinstance(claim, str):
+            return answer(self._refuse(claim, answers.UNAUTHORIZED))
+        if len(body) > self.max_body:
+            return answer(self._refuse("too_large", answers.TOO_LARGE))
+        try:
+            secrets = self._secrets()
+        except (SecretError, MetadataError):
+            return answer(self._refuse("no_secret", answers.NOT_READY))
+        if serving.scheme.matches(claim, head.method, head.path, body, secrets):
+            return self._authentic(serving, head.path, body, claim, now, answer)
+        if not last and self._recheck is not None:
+
+            def again() -> None:
+                self._judge(head, body, answer, last=True)
+
+            if self._recheck.after_refresh(again):
+                return None
+        return answer(self._refuse("bad_signature", answers.UNAUTHORIZED))
+
+    def _authentic(
+        self, serving: Serving, path: bytes, body: bytes, claim: Claim, now: float, answer: AnswerSink
+    ) -> None:
+        """Parse by path, check the team, admit."""
+        try:
+            if path == EVENTS:
+                self._event(serving, body, claim, now, answer)
+            elif path == INTERACTIVITY:
+                self._interactive(serving, body, claim, now, answer)
+            else:
+                self._command(serving, body, claim, now, answer)
+        except MalformedEvent:
+            answer(self._refuse("malformed", answers.MALFORMED))
+
+    def _event(self, serving: Serving, body: bytes, claim: Claim, now: float, answer: AnswerSink) -> None:
+        payload = json_object(body)
+        kind = payload.get("type")
+        verdict = judge(payload, serving.binding)
+        if kind == "url_verification":
+            return self._challenge(payload, verdict, answer)
+        if kind not in ("event_callback", "app_rate_limited"):
+            raise MalformedEvent("this payload does not belong on the events path")
+        if verdict:
+            return answer(self._refuse(verdict, answers.FORBIDDEN))
+        if kind == "app_rate_limited":
+            self._meter.count(REQUESTS, channel=CHANNEL, outcome="platform_rate_limited")
+            log.warning("slack_events_rate_limited", channel=CHANNEL, cure="Slack drops events of this app for a while")
+        key = event_key(claim.event_id, payload.get("event_id"), claim.mac)
+        return self._admit(serving, EVENT, JSON, key, body, now, answer)
+
+    def _challenge(self, payload: dict[str, Any], verdict: str, answer: AnswerSink) -> None:
+        challenge = payload.get("challenge")
+        if verdict and (verdict != NO_TEAM or type(challenge) is not str):
+            return answer(self._refuse(verdict, answers.FORBIDDEN))
+        if type(challenge) is not str:
+            raise MalformedEvent("the challenge is not a string")
+        self._meter.count(REQUESTS, channel=CHANNEL, outcome="url_verification")
+        return answer(answers.plain(challenge))
+
+    def _interactive(self, serving: Serving, body: bytes, claim: Claim, now: float, answer: AnswerSink) -> None:
+        form = form_fields(body)
+        payload = interactive_payload(form)
+        if payload.get("type") not in INTERACTIVE_TYPES:
+            raise MalformedEvent("this payload does not belong on the interactivity path")
+        verdict = judge_form(payload, form, serving.binding)
+        if verdict:
+            return answer(self._refuse(verdict, answers.FORBIDDEN))
+        if payload["type"] == "block_suggestion":
+            return self._spawn(self._suggest(serving, payload, answer))
+        key = event_key(claim.event_id, None, claim.mac)
+        return self._admit(serving, INTERACTIVE, FORM, key, body, now, answer)
+
+    def _command(self, serving: Serving, body: bytes, claim: Claim, now: float, answer: AnswerSink) -> None:
+        form = form_fields(body)
+        if form.get("ssl_check") == "1" and "command" not in form:
+            self._meter.count(REQUESTS, channel=CHANNEL, outcome="ssl_check")
+            return answer(answers.OK)
+        if not form.get("command", "").startswith("/") or "payload" in form:
+            raise MalformedEvent("this payload does not belong on the commands path")
+        verdict = judge(form, serving.binding)
+        if verdict:
+            return answer(self._refuse(verdict, answers.FORBIDDEN))
+        key = event_key(claim.event_id, None, claim.mac)
+        return self._admit(serving, COMMAND, FORM, key, body, now, answer)
+
+    def _admit(
+        self,
+        serving: Serving,
+        kind: str,
+        encoding: str,
+        key: str,
+        body: bytes,
+        now: float,
+        answer: AnswerSink,
+    ) -> None:
+        self.last_event_at = now
+
+        def done(admission: Admission) -> None:
+            if not admission.stored:
+                return answer(self._refuse("storage", answers.STORAGE))
+            outcome = "duplicate" if admission.duplicate else "accepted"
+            self._meter.count(REQUESTS, channel=CHANNEL, outcome=outcome)
+            return answer(answers.OK)
+
+        serving.inbox.submit(
+            Envelope(
+                channel=CHANNEL,
+                tenant=serving.binding.team_id,
+                event_id=key,
+                kind=kind,
+                body=body,
+                received_at=now,
+                encoding=encoding,
+            ),
+            done,
+        )
+
+    async def _suggest(self, serving: Serving, payload: dict[str, Any], answer: AnswerSink) -> None:
+        options = await suggest.options(payload, serving.inbox, serving.binding.team_id)
+        self._meter.count(REQUESTS, channel=CHANNEL, outcome="suggestion")
+        answer(answers.json(options))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="slack-suggestion")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _unready(self) -> HttpAnswer:
+        if self._secrets is None:
+            return self._refuse("not_configured", answers.NOT_CONFIGURED)
+        return self._refuse("not_ready", answers.NOT_READY)
+
+    def _refuse(self, reason: str, answer: HttpAnswer) -> HttpAnswer:
+        """Count every refusal by its reason; log at most one line in a while, without body or signature."""
+        self._meter.count(REQUESTS, channel=CHANNEL, outcome=reason)
+        now = self._clock.monotonic()
+        self._unlogged += 1
+        if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL:
+            log.warning(
+                "slack_post_refused", channel=CHANNEL, reason=reason, status=answer.status, count=self._unlogged
+            )
+            self._logged_at, self._unlogged = now, 0
+        return answer

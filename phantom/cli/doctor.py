@@ -1,0 +1,82 @@
+"""`phantom doctor`: runs every check, in the order in which a start would stumble. Nothing is changed or sent.
+
+What does *not* live here: the checks (`doctor_machine.py`, `doctor_parts.py`, a channel's own `doctor` module).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phantom.cli.doctor_machine import check_clock, check_data_folder, check_lock, check_port, check_python
+from phantom.cli.frame import FAILED
+from phantom.cli.loading import load_config
+from phantom.cli.output import Finding, Level, print_findings
+from phantom.errors import EX_CONFIG, ConfigError
+
+if TYPE_CHECKING:
+    from config import LoadedConfig
+
+
+def main(*, config_dir: Path | None, environ: Mapping[str, str], as_json: bool) -> int:
+    """0: fine, or warnings only; 1: something fails; 78: the configuration does."""
+    findings = [check_python()]
+    try:
+        loaded = load_config(config_dir, environ)
+    except ConfigError as error:
+        findings += _config_failures(error)
+        print_findings(findings, as_json=as_json)
+        return EX_CONFIG
+    in_config = [*_about_config(loaded)]
+    findings += in_config
+    data_dir = loaded.core.data_dir
+    findings += [check_clock(), check_data_folder(data_dir), check_lock(data_dir)]
+    findings.append(check_port(loaded.core.host, loaded.core.port))
+    from phantom.cli.doctor_parts import check_parts
+
+    quiet_logs()
+    findings += asyncio.run(check_parts(loaded))
+    print_findings(findings, as_json=as_json)
+    if any(finding.level is Level.FAIL for finding in in_config):
+        return EX_CONFIG
+    return FAILED if any(finding.level is Level.FAIL for finding in findings) else 0
+
+
+def quiet_logs() -> None:
+    """Only errors, to standard error: what the checks saw is in the findings."""
+    from phantom.cli.frame import redactor
+    from phantom.logs import configure
+
+    configure(redactor=redactor, level="error", log_format="console")
+
+
+def _config_failures(error: ConfigError) -> list[Finding]:
+    singles = getattr(error, "errors", None)
+    return [
+        Finding(
+            check="configuration",
+            level=Level.FAIL,
+            seen=f"{single.where}: {single.message}" if isinstance(single, ConfigError) else str(single),
+            cure=single.hint or "`phantom config explain` shows what is read from where",
+        )
+        for single in (singles if isinstance(singles, tuple) else (error,))
+    ]
+
+
+def _about_config(loaded: LoadedConfig) -> Iterable[Finding]:
+    read = ", ".join(str(path) for path in loaded.files) or "environment and defaults, no file"
+    yield Finding(check="configuration", level=Level.OK, seen=read)
+    for notice in loaded.notices:
+        yield Finding(check="configuration", level=Level.WARN, seen=notice)
+    for channel in loaded.channels.values():
+        if channel.error is not None:
+            yield from _config_failures(channel.error)
+    if not loaded.channels:
+        yield Finding(
+            check="channels",
+            level=Level.WARN,
+            seen="no channel is configured: the daemon would start and talk to nobody",
+            cure="`phantom init` writes a configuration; `phantom dev` needs none",
+        )

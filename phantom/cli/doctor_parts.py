@@ -1,0 +1,143 @@
+"""What `phantom doctor` checks by asking: secrets at their source, the agent, and each channel's platform."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from phantom.agent import AgentContext, SupportsCheck
+from phantom.agents.loader import describe, load_agent
+from phantom.channel import ChannelContext, Descriptor
+from phantom.cli.output import Finding, Level
+from phantom.clock import SystemClock
+from phantom.errors import ConfigError, PhantomError
+from phantom.metrics import PrometheusMeter
+from phantom.plugins import descriptors, resolve
+from phantom.secrets import Secret
+
+if TYPE_CHECKING:
+    from config import ChannelConfig, LoadedConfig
+
+PATIENCE = 20.0
+"""Seconds for one part's questions."""
+
+
+class ChannelFinding(Protocol):
+    """What a channel's own doctor reports: `level.value` is ok, warn or fail, `what` one sentence, `cure` maybe ""."""
+
+    @property
+    def level(self) -> Any: ...
+
+    @property
+    def what(self) -> str: ...
+
+    @property
+    def cure(self) -> str: ...
+
+
+async def check_parts(loaded: LoadedConfig) -> list[Finding]:
+    """Agent, channels and secrets. Closes what it opened."""
+    try:
+        found = list(await _bounded("agent", _agent(loaded)))
+        for name, channel in loaded.channels.items():
+            if channel.error is None:
+                found += await _bounded(f"channel {name}", _channel(loaded, name, channel))
+        # Last: only now is it known which secrets anybody wants.
+        return [*await _secrets(loaded.secrets.known()), *found]
+    finally:
+        await loaded.secrets.aclose()
+
+
+async def _bounded(check: str, work: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await work
+    except TimeoutError:
+        return [_failed(check, f"no answer within {PATIENCE:.0f} s", "check the network, proxy and base addresses")]
+    except PhantomError as error:
+        return [_failed(check, _text(error), error.hint)]
+
+
+def _failed(check: str, seen: str, cure: str) -> Finding:
+    return Finding(check=check, level=Level.FAIL, seen=seen, cure=cure)
+
+
+def _text(error: PhantomError) -> str:
+    return f"{error.where}: {error.message}" if isinstance(error, ConfigError) and error.where else error.message
+
+
+async def _secrets(wanted: Sequence[Secret]) -> list[Finding]:
+    present: list[str] = []
+    found: list[Finding] = []
+    for secret in {secret.name: secret for secret in wanted}.values():
+        outcome = await _bounded(f"secret {secret.name}", _ask_for(secret))
+        found += outcome
+        if not outcome:
+            present.append(secret.name)
+    if present:
+        found.insert(0, Finding(check="secrets", level=Level.OK, seen=f"present: {', '.join(sorted(present))}"))
+    return found
+
+
+async def _ask_for(secret: Secret) -> Sequence[Finding]:
+    await secret.refresh()
+    secret.reveal()
+    return ()
+
+
+async def _agent(loaded: LoadedConfig) -> Sequence[Finding]:
+    core = loaded.core
+    context = AgentContext(
+        phantom_name=core.name,
+        model=core.model,
+        base_url=core.base_url,
+        instructions=core.instructions,
+        secret=loaded.secrets.find,
+        now=SystemClock().now,
+    )
+    agent = await load_agent(agent=core.agent, model=core.model, context=context)
+    if isinstance(agent, SupportsCheck):
+        await agent.check()
+    return [Finding(check="agent", level=Level.OK, seen=describe(agent))]
+
+
+async def _channel(loaded: LoadedConfig, name: str, channel: ChannelConfig) -> Sequence[Finding]:
+    descriptor = descriptors()[channel.kind]
+    context = ChannelContext(
+        phantom_name=loaded.core.name,
+        clock=SystemClock(),
+        meter=PrometheusMeter(),
+        secret=loaded.secrets.secret,
+        identity=loaded.identity,
+        tenant_status=loaded.tenant_status,
+        data_dir=Path(loaded.core.data_dir) / name,
+        options={},
+    )
+    # Built as the daemon builds it, which does no I/O but refuses what is missing.
+    resolve(descriptor.target, descriptor.extra)(channel.settings, context)
+    diagnose = _own_doctor(descriptor)
+    if diagnose is None:
+        return [Finding(check=f"channel {name}", level=Level.OK, seen="its settings are complete; it has no doctor")]
+    return list(_translated(name, await diagnose(channel.settings, context)))
+
+
+def _own_doctor(descriptor: Descriptor) -> Any:
+    """`diagnose(settings, context)` of the module `doctor` beside the channel's settings, None when it has none."""
+    package = descriptor.settings.partition(":")[0].rpartition(".")[0]
+    name = f"{package}.doctor"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            return None
+        raise
+    return getattr(module, "diagnose", None)
+
+
+def _translated(name: str, findings: Iterable[ChannelFinding]) -> Iterable[Finding]:
+    levels: Mapping[str, Level] = {level.value: level for level in Level}
+    for finding in findings:
+        yield Finding(check=f"channel {name}", level=levels[finding.level.value], seen=finding.what, cure=finding.cure)

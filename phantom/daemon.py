@@ -1,0 +1,133 @@
+"""The composition root: the only place that sees the engine, the channels and the configuration at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from phantom import logs
+from phantom.channel import Channel, ChannelContext
+from phantom.clock import Clock, SystemClock
+from phantom.errors import EX_CONFIG, ConfigError
+from phantom.plugins import descriptors, resolve
+from phantom.redaction import Redactor
+
+if TYPE_CHECKING:
+    from config import LoadedConfig
+    from phantom.channel import Descriptor
+    from phantom.service import Service
+
+log = structlog.get_logger("phantom.daemon")
+
+
+class _Models(Mapping[str, Any]):
+    """Settings models by channel kind, imported only for the kinds that are asked for."""
+
+    def __init__(self, found: Mapping[str, Descriptor]) -> None:
+        self._found = found
+
+    def __getitem__(self, kind: str) -> Any:
+        descriptor = self._found[kind]
+        return resolve(descriptor.settings, descriptor.extra)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._found
+
+
+def load_config(config_dir: Path | None, environ: Mapping[str, str], cwd: Path, clock: Clock) -> LoadedConfig:
+    """Everything that configuration says, with the settings of every installed channel plugin."""
+    import config
+
+    found = descriptors()
+    return config.load(
+        config_dir=config_dir,
+        environ=environ,
+        cwd=cwd,
+        channel_models=_Models(found),
+        clock=clock,
+        enabled_by={kind: descriptor.enabled_by for kind, descriptor in found.items()},
+    )
+
+
+def make_channels(service: Service) -> dict[str, Channel]:
+    """Every configured channel. One whose settings turn out to be wrong is disabled; if it is the only one, the
+    error is raised.
+    """
+    found = descriptors()
+    loaded = service.config
+    channels: dict[str, Channel] = {}
+    for name, section in loaded.channels.items():
+        if section.settings is None:
+            continue
+        descriptor = found[section.kind]
+        context = ChannelContext(
+            phantom_name=loaded.core.name,
+            clock=service.clock,
+            meter=service.meter,
+            secret=loaded.secrets.secret,
+            identity=loaded.identity,
+            tenant_status=loaded.tenant_status,
+            data_dir=service.folder.folder(name),
+            options={},
+        )
+        try:
+            channels[name] = resolve(descriptor.target, descriptor.extra)(section.settings, context)
+        except ConfigError as error:
+            service.disable(name, error)
+            log.error("channel_disabled", channel=name, where=error.where, what=error.message, cure=error.hint)
+    if not channels:
+        raise next(iter(service.disabled.values()), None) or _nothing_configured()
+    return channels
+
+
+def _nothing_configured() -> ConfigError:
+    return ConfigError(
+        "no channel is configured",
+        hint="run `phantom init`, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN; to try it out run `phantom dev`",
+    )
+
+
+def run(*, config_dir: Path | None, environ: Mapping[str, str]) -> int:
+    """Run the daemon in the foreground until it is told to stop. Returns the exit status: 0, 1, or 78 (EX_CONFIG)."""
+    redactor = Redactor()
+    redactor.remember_environment(environ)
+    logs.configure(redactor=redactor, level=environ.get("PHANTOM_LOG_LEVEL", "info").lower())
+    clock = SystemClock()
+    loaded = load_config(config_dir, environ, Path.cwd(), clock)
+    redactor.watch(loaded.secrets.known)
+    logs.configure(redactor=redactor, level=loaded.core.log_level, log_format=loaded.core.log_format)
+    for notice in loaded.notices:
+        log.warning("configuration_notice", what=notice)
+
+    async def main() -> int:
+        from phantom.service import Service
+
+        service = Service(loaded, channels=make_channels, mask=redactor.clean, clock=clock, environ=environ)
+        return await service.serve()
+
+    try:
+        return int(_runner(loaded.core.uvloop)(main()))
+    except ConfigError as error:
+        log.error("cannot_start", where=error.where, what=error.message, cure=error.hint)
+        return EX_CONFIG
+
+
+def _runner(fast: bool) -> Any:
+    """uvloop's runner where it is wanted and installed, asyncio's otherwise."""
+    if fast:
+        try:
+            import uvloop
+        except ImportError:
+            return asyncio.run
+        return uvloop.run
+    return asyncio.run

@@ -1,0 +1,223 @@
+"""Delivery: in order a place, paced, once, and truthful about the outcome.
+
+The outbox row is committed before the platform is called. A send whose outcome is unknown is looked for before it is
+sent again; one that surely did not happen (rate limit, no connection, refused credentials) waits and goes on. What
+does *not* live here: markup (the channels) and what to say (`turns.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import structlog
+from aiolimiter import AsyncLimiter
+
+from phantom.capabilities import Capability
+from phantom.channel import Channel, Meter, SupportsEdit, SupportsLookup
+from phantom.clock import Clock
+from phantom.errors import (
+    AuthError,
+    ChannelError,
+    ConnectError,
+    DeliveryError,
+    DeliveryUnknown,
+    RateLimited,
+)
+from phantom.messages import MessageRef, OutboundMessage, Outcome, Receipt
+from phantom.storage.outbox import Outbox, OutboxRow
+
+log = structlog.get_logger("phantom.egress")
+
+BURST = 40
+PER_SECOND = 4.0
+"""Messages a place: platforms allow about one a second with bursts; a 429 tells the rest and is obeyed exactly."""
+MAX_UNKNOWN = 3
+"""How often a send may end unknown and, surely not found, be repeated."""
+BACKOFF_CAP = 30.0
+MAX_LANES = 5_000
+
+
+class Gate(Protocol):
+    """What egress needs of the supervisor."""
+
+    async def usable(self, channel: str) -> None:
+        """Return once the named channel's credentials have been proven and not been refused since."""
+        ...
+
+    def refused(self, channel: str, error: AuthError) -> None:
+        """The platform refused the credentials in the middle of a delivery."""
+        ...
+
+
+@dataclass(slots=True)
+class _Lane:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    pace: AsyncLimiter = field(default_factory=lambda: AsyncLimiter(BURST, BURST / PER_SECOND))
+    users: int = 0
+
+
+class Egress:
+    """One for all channels."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, meter: Meter, gate: Gate, mask: Callable[[str], str]) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._meter = meter
+        self._gate = gate
+        self._mask = mask
+        self._lanes: OrderedDict[str, _Lane] = OrderedDict()
+
+    async def deliver(self, channel: Channel, message: OutboundMessage) -> Receipt:
+        """Send `message` once for ever under its idempotency key. Never raises a `DeliveryError`: the receipt tells."""
+        message = replace(message, text=self._mask(message.text))
+        place = message.conversation.place_key
+        lane = self._lane(place)
+        lane.users += 1
+        try:
+            async with lane.lock:
+                earlier = await self._outbox.begin(message.idempotency_key, place)
+                if earlier is not None and earlier.receipt is not None:
+                    return earlier.receipt
+                receipt = await self._send(channel, message, lane, earlier)
+                await self._outbox.settle(message.idempotency_key, receipt)
+        finally:
+            lane.users -= 1
+        self._meter.count("phantom_deliveries_total", channel=channel.name, outcome=receipt.outcome.value)
+        if receipt.outcome is not Outcome.SENT:
+            log.warning(
+                "delivery_not_sent",
+                channel=channel.name,
+                key=message.idempotency_key,
+                outcome=receipt.outcome.value,
+                detail=receipt.detail,
+            )
+        return receipt
+
+    async def edit(self, channel: Channel, target: MessageRef, message: OutboundMessage, *, patient: bool) -> Receipt:
+        """Replace a message of ours. `patient` waits through rate limits and outages (a final answer); otherwise one
+        attempt is made and its failure reported (a progress update that the next one replaces anyway).
+        """
+        if not isinstance(channel, SupportsEdit) or Capability.EDIT not in channel.capabilities:
+            return Receipt(outcome=Outcome.FAILED, detail="edit_unsupported")
+        message = replace(message, text=self._mask(message.text))
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._timed(channel, channel.edit(target, message))
+            except (ChannelError, ConnectError) as error:
+                if not patient or not await self._wait_out(channel, error, attempt, edit=True):
+                    return Receipt(outcome=Outcome.FAILED, detail=error.code)
+
+    async def known(self, channel: Channel, message: OutboundMessage) -> Receipt | None:
+        """What became of an earlier send of this key, asking the platform when our own record does not say."""
+        row = await self._outbox.look(message.idempotency_key)
+        if row is None:
+            return None
+        if row.receipt is not None:
+            return row.receipt
+        receipt = await self._find(channel, message, row.created_at)
+        if receipt is not None:
+            await self._outbox.settle(message.idempotency_key, receipt)
+        return receipt
+
+    async def note(self, key: str, place: str, receipt: Receipt) -> None:
+        """Record that `key` was settled by other means (a progress message that became the answer)."""
+        await self._outbox.begin(key, place)
+        await self._outbox.settle(key, receipt)
+
+    # --- one message ---
+
+    async def _send(
+        self, channel: Channel, message: OutboundMessage, lane: _Lane, earlier: OutboxRow | None
+    ) -> Receipt:
+        await self._gate.usable(channel.name)
+        if earlier is not None:  # an earlier run of this process began it: look first
+            found = await self._find(channel, message, earlier.created_at)
+            if found is not None:
+                return found
+        attempt = unknown = 0
+        began = self._clock.now()
+        while True:
+            attempt += 1
+            await lane.pace.acquire()
+            try:
+                return await self._timed(channel, channel.send(message))
+            except DeliveryUnknown as error:
+                unknown += 1
+                found = await self._find(channel, message, began)
+                if found is not None:
+                    return found
+                if unknown >= MAX_UNKNOWN or not isinstance(channel, SupportsLookup):
+                    return Receipt(outcome=Outcome.UNKNOWN, detail=error.code)
+                await self._pause(unknown)
+            except ChannelError as error:
+                if not await self._wait_out(channel, error, attempt, edit=False):
+                    return Receipt(outcome=Outcome.FAILED, detail=error.code)
+
+    async def _wait_out(self, channel: Channel, error: ChannelError, attempt: int, *, edit: bool) -> bool:
+        """Wait for as long as the failure asks. False: it is final."""
+        if isinstance(error, RateLimited):
+            await self._clock.sleep((error.retry_after or 1.0) + random.uniform(0.0, 0.25))  # noqa: S311 - jitter
+            return True
+        if isinstance(error, AuthError):
+            log.warning("delivery_waits_for_credentials", channel=channel.name, cure=error.hint)
+            self._gate.refused(channel.name, error)
+            await self._pause(attempt)
+            await self._gate.usable(channel.name)
+            return True
+        if isinstance(error, ConnectError) or (edit and isinstance(error, DeliveryUnknown)):
+            await self._pause(attempt)
+            return True
+        if isinstance(error, DeliveryError) and not error.retryable:
+            log.error("delivery_refused", channel=channel.name, code=error.code, what=error.message, cure=error.hint)
+            return False
+        if error.retryable and attempt < 10:
+            await self._pause(attempt)
+            return True
+        return False
+
+    async def _find(self, channel: Channel, message: OutboundMessage, since: float) -> Receipt | None:
+        """Look for an earlier send until the platform can say. None: it surely never arrived."""
+        if not isinstance(channel, SupportsLookup) or Capability.LOOKUP not in channel.capabilities:
+            return None
+        if message.only_for is not None or message.respond_url is not None:
+            return None  # not kept by the platform, so it cannot be looked for
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await channel.find(message, since)
+            except ChannelError as error:
+                if not await self._wait_out(channel, error, attempt, edit=True):
+                    return Receipt(outcome=Outcome.UNKNOWN, detail=error.code)
+
+    async def _timed(self, channel: Channel, call: object) -> Receipt:
+        started = self._clock.monotonic()
+        try:
+            return await call  # type: ignore[misc,no-any-return]
+        finally:
+            self._meter.observe("phantom_delivery_seconds", self._clock.monotonic() - started, channel=channel.name)
+
+    async def _pause(self, attempt: int) -> None:
+        ceiling = min(BACKOFF_CAP, 0.25 * 2.0 ** min(attempt, 10))
+        await self._clock.sleep(random.uniform(ceiling / 2, ceiling))  # noqa: S311 - jitter, not a secret
+
+    def _lane(self, place: str) -> _Lane:
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = _Lane()
+            while len(self._lanes) > MAX_LANES:
+                oldest, value = next(iter(self._lanes.items()))
+                if value.users or value.lock.locked():
+                    self._lanes.move_to_end(oldest)
+                    break
+                del self._lanes[oldest]
+        else:
+            self._lanes.move_to_end(place)
+        return lane

@@ -1,0 +1,98 @@
+"""What the daemon observes about itself, as one value. Nothing here is intention: every field was seen.
+
+What does *not* live here: how it is shown (`health_page.py`, `webapp.py`, the `status` command).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from phantom.channel import ChannelHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelReport:
+    """One channel, with how often it was restarted and since when it has been in its state (epoch seconds)."""
+
+    name: str
+    health: ChannelHealth
+    restarts: int = 0
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """The whole daemon. `ok`: every configured channel is up and the journal writes. `ready`: it admits events."""
+
+    name: str
+    version: str
+    now: float
+    started_at: float
+    agent: str
+    channels: tuple[ChannelReport, ...]
+    journal_fault: str = ""
+    backlog: int = 0
+    turns_running: int = 0
+    turns_state: str = "starting"
+    loop_lag: float = 0.0
+    draining: bool = False
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """What `/health` answers 200 for."""
+        fine = all(report.health.ok for report in self.channels)
+        return fine and not self.journal_fault and not self.draining and self.turns_state != "failed"
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """What stands between the daemon and `/ready`: at least one channel must admit and ack."""
+        missing = []
+        if self.draining:
+            missing.append("draining")
+        if self.journal_fault:
+            missing.append("journal")
+        if not any(report.health.ok for report in self.channels):
+            missing.extend(f"channel {report.name}: {report.health.state}" for report in self.channels)
+            if not self.channels:
+                missing.append("no channel is configured")
+        return tuple(missing)
+
+    @property
+    def ready(self) -> bool:
+        return not self.waiting_for
+
+    def as_json(self) -> Mapping[str, object]:
+        """The `/health` document. Times are epoch seconds, ages and durations seconds."""
+        return {
+            "status": "ok" if self.ok else "unhealthy",
+            "name": self.name,
+            "version": self.version,
+            "uptime_seconds": round(self.now - self.started_at, 3),
+            "agent": self.agent,
+            "draining": self.draining,
+            "journal": {"fault": self.journal_fault or None, "backlog": self.backlog},
+            "turns": {"state": self.turns_state, "running": self.turns_running},
+            "loop_lag_seconds": round(self.loop_lag, 4),
+            "channels": {report.name: self._channel(report) for report in self.channels},
+            "warnings": list(self.warnings),
+        }
+
+    def _channel(self, report: ChannelReport) -> Mapping[str, object]:
+        health = report.health
+        return {
+            "state": health.state,
+            "ok": health.ok,
+            "detail": health.detail,
+            "cure": health.cure,
+            "last_event_age_seconds": _age(self.now, health.last_event_at),
+            "last_contact_age_seconds": _age(self.now, health.last_contact_at),
+            "in_state_seconds": _age(self.now, report.since),
+            "restarts": report.restarts,
+            **health.facts,
+        }
+
+
+def _age(now: float, then: float | None) -> float | None:
+    return None if then is None else round(max(0.0, now - then), 3)

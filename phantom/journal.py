@@ -1,0 +1,284 @@
+"""The journal: what came in, durably and once. The platform is acknowledged only after `admit` has answered.
+
+What does *not* live here: what an event means (`pipeline.py`), what goes out (`storage/outbox.py`).
+Group-committed SQLite in WAL mode. With `synchronous=FULL` (the default) a commit is on the disk before the ack, so an
+ack survives a power cut; with NORMAL it survives a crash of the process or a SIGKILL, not of the machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from phantom.channel import Admission, Envelope, Meter
+from phantom.errors import StorageError
+from phantom.storage.schema import (
+    STATE_CLAIMED,
+    STATE_DONE,
+    STATE_DUPLICATE,
+    STATE_FAILED,
+    STATE_IGNORED,
+    STATE_RUNNING,
+)
+from phantom.storage.writer import Writer
+
+T = TypeVar("T")
+
+_ADMITTED = Admission(stored=True)
+_DUPLICATE = Admission(stored=True, duplicate=True)
+_REFUSED = Admission(stored=False)
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One inbox row that still needs work."""
+
+    seq: int
+    envelope: Envelope
+    claimed: bool
+    text_override: str | None = None
+
+
+class Journal:
+    """Opened once per data folder; all its methods belong to the event loop that opened it."""
+
+    def __init__(self, path: Path, *, synchronous: str, meter: Meter) -> None:
+        self._path = path
+        self._meter = meter
+        self._writer = Writer(path, synchronous, self._answer, self._committed)
+        self._reader: sqlite3.Connection | None = None
+        self._reader_lock = threading.Lock()
+        self._arrivals: dict[str, asyncio.Event] = {}
+
+    async def open(self) -> None:
+        """Open the file, creating it when needed. Raises `StorageError`."""
+        self._writer.start(asyncio.get_running_loop())
+        self._reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        self._reader.execute("PRAGMA query_only = ON")
+
+    async def aclose(self) -> None:
+        """Commit what waits and close."""
+        self._writer.flush()
+        await asyncio.to_thread(self._writer.close)
+        if self._reader is not None:
+            self._reader.close()
+
+    @property
+    def fault(self) -> str:
+        """The last write's error, "" while writing works."""
+        return self._writer.last_error
+
+    @property
+    def depth(self) -> int:
+        """Writes that wait for the next commit."""
+        return self._writer.depth
+
+    def arrival(self, channel: str) -> asyncio.Event:
+        """The event that is set whenever something was admitted (of whatever channel); the reader clears it."""
+        return self._arrivals.setdefault(channel, asyncio.Event())
+
+    def submit(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
+        """Admit; `done` is called on the loop after the commit, or with `stored=False` when it failed."""
+        self._writer.admit(
+            f"{envelope.channel}{_SEPARATOR}{envelope.tenant}{_SEPARATOR}{envelope.event_id}",
+            f"{envelope.kind}/{envelope.encoding}",
+            envelope.received_at,
+            envelope.body,
+            done,
+        )
+
+    async def admit(self, envelope: Envelope) -> Admission:
+        """Admit and wait for the commit."""
+        future: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
+        self.submit(envelope, lambda admission: None if future.done() else future.set_result(admission))
+        return await future
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `job` in the writer thread, in a transaction with whatever else waits. Raises what the job raises
+        (sqlite3.IntegrityError, ValueError, …) or `StorageError`.
+        """
+        return await self._writer.run(job)
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `job` on the reading connection in a worker thread."""
+
+        def locked() -> T:
+            if self._reader is None:
+                raise StorageError("the journal is not open")
+            with self._reader_lock:
+                return job(self._reader)
+
+        try:
+            return await asyncio.to_thread(locked)
+        except sqlite3.Error as error:
+            raise StorageError(f"journal read failed: {error}", hint="check the data folder") from error
+
+    async def open_entries(self, channel: str, after: int, limit: int) -> list[Entry]:
+        """The channel's rows that still need work with `seq > after`, oldest first."""
+        prefix = channel + _SEPARATOR
+
+        def query(connection: sqlite3.Connection) -> list[Entry]:
+            rows = connection.execute(
+                "SELECT seq, key, kind, received_at, body, state, text_override FROM inbox"
+                " WHERE state < 3 AND seq > ? AND substr(key, 1, ?) = ? ORDER BY seq LIMIT ?",
+                (after, len(prefix), prefix, limit),
+            )
+            return [_entry(*row) for row in rows]
+
+        return await self.read(query)
+
+    async def entry(self, seq: int) -> Entry | None:
+        """One row that still needs work, as it stands now (an edit may have replaced its text)."""
+
+        def query(connection: sqlite3.Connection) -> Entry | None:
+            row = connection.execute(
+                "SELECT seq, key, kind, received_at, body, state, text_override FROM inbox WHERE seq = ? AND state < 3",
+                (seq,),
+            ).fetchone()
+            return None if row is None else _entry(*row)
+
+        return await self.read(query)
+
+    async def claim(self, seq: int, logical: str, lane: str) -> bool:
+        """Take the post for a turn. False when another event of the same post has it already."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            try:
+                connection.execute(
+                    "UPDATE inbox SET state = ?, logical = ?, lane = ? WHERE seq = ?",
+                    (STATE_CLAIMED, logical, lane, seq),
+                )
+            except sqlite3.IntegrityError:
+                connection.execute("UPDATE inbox SET state = ?, body = NULL WHERE seq = ?", (STATE_DUPLICATE, seq))
+                return False
+            return True
+
+        return await self.write(job)
+
+    async def begin(self, seq: int) -> bool:
+        """The turn starts: from here on edits and deletions come too late. False when the row was dropped meanwhile."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
+                "UPDATE inbox SET state = ? WHERE seq = ? AND state IN (?, ?)",
+                (STATE_RUNNING, seq, STATE_CLAIMED, STATE_RUNNING),
+            )
+            return cursor.rowcount == 1
+
+        return await self.write(job)
+
+    async def drop_waiting(self, logical: str) -> bool:
+        """Forget a post that still waits (it was deleted). False when its turn has begun, ended, or never was."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
+                "UPDATE inbox SET state = ?, body = NULL, detail = 'deleted' WHERE logical = ? AND state = ?",
+                (STATE_IGNORED, logical, STATE_CLAIMED),
+            )
+            return cursor.rowcount == 1
+
+        return await self.write(job)
+
+    async def drop_lanes(self, prefix: str, keep: Sequence[int]) -> int:
+        """Forget every post that waits in a lane whose key starts with `prefix`, except the rows `keep`."""
+        marks = ",".join("?" * len(keep))
+        where = f"state = ? AND substr(lane, 1, ?) = ? AND seq NOT IN ({marks})"
+        sql = f"UPDATE inbox SET state = ?, body = NULL, detail = 'stopped' WHERE {where}"  # noqa: S608
+        arguments = (STATE_IGNORED, STATE_CLAIMED, len(prefix), prefix, *keep)
+        return await self.write(lambda connection: connection.execute(sql, arguments).rowcount)
+
+    async def replace_text(self, logical: str, text: str) -> bool:
+        """Give a post that still waits new text. False when its turn has begun, ended, or never was."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
+                "UPDATE inbox SET text_override = ? WHERE logical = ? AND state = ?", (text, logical, STATE_CLAIMED)
+            )
+            return cursor.rowcount == 1
+
+        return await self.write(job)
+
+    async def finish(self, seqs: Sequence[int], state: int = STATE_DONE, detail: str = "") -> None:
+        """Rows that need no more work; their bodies are dropped, their keys stay for deduplication."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "UPDATE inbox SET state = ?, body = NULL, text_override = NULL, detail = ? WHERE seq = ?",
+                [(state, detail, seq) for seq in seqs],
+            )
+
+        await self.write(job)
+
+    async def ignore_range(self, channel: str, first: int, last: int, keep: Sequence[int]) -> None:
+        """Mark the channel's admitted rows in [first, last] except `keep` as ignored, in one statement."""
+        prefix = channel + _SEPARATOR
+        marks = ",".join("?" * len(keep))
+        where = f"state = 0 AND seq BETWEEN ? AND ? AND substr(key, 1, ?) = ? AND seq NOT IN ({marks})"
+        sql = f"UPDATE inbox SET state = ?, body = NULL WHERE {where}"  # noqa: S608 - only question marks are spliced
+        arguments = (STATE_IGNORED, first, last, len(prefix), prefix, *keep)
+        await self.write(lambda connection: connection.execute(sql, arguments) and None)
+
+    async def backlog(self) -> int:
+        """How many events still need work."""
+        return await self.read(
+            lambda connection: int(connection.execute("SELECT count(*) FROM inbox WHERE state < 3").fetchone()[0])
+        )
+
+    async def prune(self, before: float) -> int:
+        """Forget finished rows received before `before` (epoch seconds). Returns how many."""
+
+        def job(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute("DELETE FROM inbox WHERE state >= 3 AND received_at < ?", (before,))
+            return cursor.rowcount
+
+        return await self.write(job)
+
+    def _answer(self, dones: Sequence[Callable[[Admission], None]], known: Sequence[bool] | None, stored: bool) -> None:
+        """Tell everyone in a batch, in order. Called on the event loop."""
+        if not stored:
+            for done in dones:
+                done(_REFUSED)
+            return
+        for arrival in self._arrivals.values():
+            arrival.set()
+        if known is None:
+            for done in dones:
+                done(_ADMITTED)
+            return
+        for done, duplicate in zip(dones, known, strict=True):
+            done(_DUPLICATE if duplicate else _ADMITTED)
+
+    def _committed(self, seconds: float, rows: int) -> None:
+        """Called in the writer thread."""
+        self._meter.observe("phantom_journal_commit_seconds", seconds)
+        self._meter.count("phantom_journal_admitted_total", rows)
+
+
+def _entry(
+    seq: int, key: str, kind: str, received_at: float, body: bytes | None, state: int, text_override: str | None
+) -> Entry:
+    channel, tenant, event_id = key.split(_SEPARATOR, 2)
+    kind, _, encoding = kind.rpartition("/")
+    return Entry(
+        seq=seq,
+        envelope=Envelope(
+            channel=channel,
+            tenant=tenant,
+            event_id=event_id,
+            kind=kind,
+            encoding=encoding,
+            received_at=received_at,
+            body=body or b"",
+        ),
+        claimed=state in (STATE_CLAIMED, STATE_RUNNING),
+        text_override=text_override,
+    )
+
+
+__all__ = ["STATE_DONE", "STATE_DUPLICATE", "STATE_FAILED", "STATE_IGNORED", "Entry", "Journal"]

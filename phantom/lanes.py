@@ -1,0 +1,74 @@
+"""One line a conversation, many side by side: a lane works in order, all lanes share a bounded number of places."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+Work = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Lane:
+    waiting: deque[Work] = field(default_factory=deque)
+    task: asyncio.Task[None] | None = None
+
+
+class Lanes:
+    """Lanes by key. A lane exists while it has work. Work must not raise: it is its own boundary."""
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._lanes: dict[str, _Lane] = {}
+        self._paused = False
+
+    def push(self, key: str, work: Work) -> bool:
+        """Queue work. True when it has to wait behind other work of its lane."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane()
+        behind = bool(lane.waiting) or lane.task is not None
+        lane.waiting.append(work)
+        if lane.task is None and not self._paused:
+            lane.task = asyncio.create_task(self._drive(key, lane), name=f"lane {key}")
+        return behind
+
+    @property
+    def busy(self) -> int:
+        """Lanes with work under way or waiting."""
+        return len(self._lanes)
+
+    def pause(self) -> None:
+        """Start nothing more; what runs goes on."""
+        self._paused = True
+
+    async def drain(self, seconds: float) -> bool:
+        """Start nothing more and wait for what runs. False when some was still running after `seconds`."""
+        self.pause()
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        return not late
+
+    async def cancel(self) -> None:
+        """End everything now."""
+        self.pause()
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _drive(self, key: str, lane: _Lane) -> None:
+        try:
+            while lane.waiting and not self._paused:
+                work = lane.waiting.popleft()
+                async with self._places:
+                    await work()
+        finally:
+            lane.task = None
+            if not lane.waiting or self._paused:
+                self._lanes.pop(key, None)

@@ -1,0 +1,150 @@
+"""Every metric Phantom exposes, in one table, and the `Meter` that fills it.
+
+Counters and gauges are plain dictionary entries that a scrape turns into Prometheus samples: an increment on the hot
+path costs a dictionary operation and no lock. Histograms are prometheus-client's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+_FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 3.0)
+_SLOW = (0.01, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """One metric: kind is counter, gauge or histogram; histogram values are seconds."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+def _counter(name: str, text: str, *labels: str) -> MetricSpec:
+    return MetricSpec(name=name, kind="counter", help=text, labels=labels)
+
+
+def _gauge(name: str, text: str, *labels: str) -> MetricSpec:
+    return MetricSpec(name=name, kind="gauge", help=text, labels=labels)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> MetricSpec:
+    return MetricSpec(name=name, kind="histogram", help=text, labels=labels, buckets=buckets)
+
+
+METRICS: tuple[MetricSpec, ...] = (
+    _counter("phantom_receiver_requests_total", "Signed posts received, by outcome.", "channel", "outcome"),
+    _counter("phantom_events_total", "Events after the journal, by what became of them.", "channel", "outcome"),
+    _counter("phantom_journal_admitted_total", "Rows offered to the journal in committed batches."),
+    _histogram("phantom_journal_commit_seconds", "Time of one group commit.", _FAST),
+    _gauge("phantom_journal_pending_writes", "Writes waiting for the next commit."),
+    _gauge("phantom_journal_backlog", "Admitted events that still need work."),
+    _gauge("phantom_journal_fault", "1 while the journal cannot write."),
+    _histogram("phantom_event_dispatch_seconds", "From admission to the start of the turn.", _SLOW, "channel"),
+    _histogram("phantom_turn_seconds", "Duration of a turn, by outcome.", _SLOW, "outcome"),
+    _gauge("phantom_turns_running", "Turns under way."),
+    _counter("phantom_deliveries_total", "Outbound messages, by outcome.", "channel", "outcome"),
+    _histogram("phantom_delivery_seconds", "Time of one outbound platform call.", _SLOW, "channel"),
+    _counter(
+        "phantom_api_requests_total", "Platform API calls, by method and outcome.", "channel", "method", "outcome"
+    ),
+    _gauge("phantom_channel_up", "1 while the channel is ready.", "channel"),
+    _counter("phantom_channel_restarts_total", "Restarts of a channel, by cause.", "channel", "cause"),
+    _gauge("phantom_socket_connected", "Sockets that have said hello.", "channel"),
+    _counter("phantom_socket_reconnects_total", "Socket reconnects, by cause.", "channel", "cause"),
+    _histogram("phantom_socket_connection_seconds", "How long a socket lived.", _SLOW, "channel"),
+    _counter("phantom_socket_frames_total", "Socket frames, by type.", "channel", "type"),
+    _counter("phantom_feedback_total", "Ratings given by people.", "rating"),
+    _gauge("phantom_metadata_stale", "1 while a secret is served from the last good answer."),
+    _gauge("phantom_loop_lag_seconds", "How late the event loop woke from its last timed sleep."),
+)
+
+_SPECS = {spec.name: spec for spec in METRICS}
+
+
+class PrometheusMeter:
+    """The daemon's `Meter`. `on_scrape` functions set gauges that are cheaper to read than to track."""
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._histograms = {
+            spec.name: Histogram(spec.name, spec.help, spec.labels, registry=self._registry, buckets=spec.buckets)
+            for spec in METRICS
+            if spec.kind == "histogram"
+        }
+        self._on_scrape: list[Callable[[], None]] = []
+        self._registry.register(self)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        key = (name, tuple(labels.values()))
+        try:
+            self._values[key] += amount
+        except KeyError:
+            self._values[self._checked(name, "counter", labels)] = amount
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        key = (name, tuple(labels.values()))
+        if key not in self._values:
+            key = self._checked(name, "gauge", labels)
+        self._values[key] = value
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        histogram = self._histograms[name]
+        (histogram.labels(**labels) if labels else histogram).observe(value)
+
+    def on_scrape(self, function: Callable[[], None]) -> None:
+        """Run `function` before each scrape."""
+        self._on_scrape.append(function)
+
+    def value(self, name: str, **labels: str) -> float:
+        """The current value of a counter or gauge, 0 when it was never touched."""
+        return self._values.get((name, tuple(labels.values())), 0.0)
+
+    def render(self) -> bytes:
+        """The Prometheus text exposition format."""
+        for function in self._on_scrape:
+            function()
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by prometheus-client at a scrape."""
+        for spec in METRICS:
+            if spec.kind == "histogram":
+                continue
+            make = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
+            family: CounterMetricFamily | GaugeMetricFamily = make(spec.name, spec.help, labels=spec.labels)
+            for (name, labels), value in list(self._values.items()):
+                if name == spec.name:
+                    family.add_metric(labels, value)
+            yield family
+
+    def describe(self) -> Iterable[Metric]:
+        """No descriptions up front: the table above is checked by a test instead."""
+        return ()
+
+    @staticmethod
+    def _checked(name: str, kind: str, labels: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+        """The key of a metric seen for the first time. A wrong name or label order is a programming error."""
+        spec = _SPECS[name]
+        if spec.kind != kind or spec.labels != tuple(labels):
+            raise ValueError(f"metric {name} is a {spec.kind} with labels {spec.labels}")
+        return name, tuple(labels.values())
+
+
+def render_reference() -> str:
+    """The metrics reference page, as Markdown."""
+    lines = ["# Metrics", "", "Served at `/metrics` in the Prometheus text format.", ""]
+    lines += ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{spec.name}` | {spec.kind} | {', '.join(f'`{label}`' for label in spec.labels)} | {spec.help} |"
+        for spec in METRICS
+    ]
+    return "\n".join(lines) + "\n"

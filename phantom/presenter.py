@@ -1,0 +1,266 @@
+"""How one turn looks while it runs: the status mark on the user's message and the one progress message.
+
+There is exactly one terminal action a turn, `finish`: the progress message becomes the answer's first part, or, where
+none was posted, the answer is sent. What does *not* live here: what the answer is (`turns.py`), when it is sent
+(`egress.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from phantom.capabilities import Capability
+from phantom.channel import Channel, SupportsStatus
+from phantom.clock import Clock
+from phantom.egress import Egress
+from phantom.errors import ChannelError
+from phantom.ids import part_key
+from phantom.messages import (
+    Button,
+    InboundMessage,
+    LocalFile,
+    MessageRef,
+    OutboundMessage,
+    Outcome,
+    Receipt,
+    Tone,
+    TurnStatus,
+)
+from phantom.rendering import split
+
+log = structlog.get_logger("phantom.presenter")
+
+STATUS_SETTLE = 0.3
+"""Seconds a status must last before it is shown; a quick turn shows only its end."""
+PROGRESS_AFTER = 1.5
+"""Seconds until a turn without an answer posts its progress message."""
+PROGRESS_EVERY = 1.3
+"""Seconds between two edits of it (Slack tier 3: about 50 calls a minute)."""
+PROGRESS_CHARS = 3000
+"""A progress message shows the end of a long draft."""
+
+_WORDS = {
+    TurnStatus.QUEUED: "Queued…",
+    TurnStatus.THINKING: "Thinking…",
+    TurnStatus.TOOL: "Working…",
+    TurnStatus.STALLED: "Still working, this takes longer than usual…",
+}
+
+
+class StatusMark:
+    """The mark on the user's message: debounced, one change at a time, the latest wins."""
+
+    def __init__(self, channel: Channel, target: MessageRef, clock: Clock) -> None:
+        self._channel = channel if isinstance(channel, SupportsStatus) else None
+        if Capability.REACT not in channel.capabilities:
+            self._channel = None
+        self._target = target
+        self._clock = clock
+        self._wanted: TurnStatus | None = None
+        self._shown: TurnStatus | None = None
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def set(self, status: TurnStatus) -> None:
+        """Wish for a status; returns at once."""
+        if self._channel is None:
+            return
+        self._wanted = status
+        self._changed.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="status-mark")
+
+    async def clear(self) -> None:
+        """Take away what an earlier run left behind."""
+        if self._channel is not None:
+            await self._quietly(self._channel.clear_status(self._target))
+
+    async def close(self) -> None:
+        """Show the last wish now and end."""
+        self._closing = True
+        self._changed.set()
+        if self._task is not None:
+            await self._task
+
+    async def _work(self) -> None:
+        while True:
+            await self._changed.wait()
+            if not self._closing:
+                waiter = asyncio.ensure_future(self._clock.sleep(STATUS_SETTLE))
+                closing = asyncio.ensure_future(self._until_closing())
+                await asyncio.wait((waiter, closing), return_when=asyncio.FIRST_COMPLETED)
+                waiter.cancel()
+                closing.cancel()
+            self._changed.clear()
+            if self._wanted is not self._shown and self._channel is not None and self._wanted is not None:
+                wanted = self._wanted
+                await self._quietly(self._channel.show_status(self._target, wanted, self._shown))
+                self._shown = wanted
+            if self._closing and self._wanted is self._shown:
+                return
+
+    async def _until_closing(self) -> None:
+        while not self._closing:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _quietly(self, call: object) -> None:
+        """A mark is a courtesy: its failure is logged and never fails the turn."""
+        try:
+            await call  # type: ignore[misc]
+        except ChannelError as error:
+            log.info("status_mark_failed", channel=self._target.conversation.channel, code=error.code, cure=error.hint)
+
+
+class Presenter:
+    """Shows one turn. Text deltas and status come in; `finish` ends it."""
+
+    def __init__(
+        self, channel: Channel, egress: Egress, clock: Clock, turn: str, message: InboundMessage, *, resumed: bool
+    ) -> None:
+        self._channel = channel
+        self._egress = egress
+        self._clock = clock
+        self._turn = turn
+        self._message = message
+        self._resumed = resumed
+        self._mark = StatusMark(channel, message_ref(message), clock)
+        self._draft: list[str] = []
+        self._status = TurnStatus.THINKING
+        self._note = ""
+        self._dirty = asyncio.Event()
+        self._progress: MessageRef | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._finishing = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begin to show the turn; after a restart, pick up what the earlier run had posted."""
+        if self._resumed:
+            await self._mark.clear()
+            receipt = await self._egress.known(self._channel, self._outbound("progress", 0, "", Tone.PROGRESS))
+            self._adopt(receipt)
+        self.status(TurnStatus.THINKING)
+        if Capability.EDIT in self._channel.capabilities and self._message.respond_url is None:
+            self._task = asyncio.create_task(self._show_progress(), name=f"progress {self._turn}")
+
+    def status(self, status: TurnStatus, note: str = "") -> None:
+        """The turn does something else now; `note` is one line for people."""
+        self._status, self._note = status, note
+        self._mark.set(status)
+        self._dirty.set()
+
+    def text(self, delta: str) -> None:
+        """A further piece of the draft."""
+        self._draft.append(delta)
+        self._dirty.set()
+
+    async def finish(
+        self, text: str, tone: Tone, *, files: Sequence[LocalFile] = (), buttons: Sequence[Button] = ()
+    ) -> Receipt:
+        """The terminal action. Returns the truth about the whole answer."""
+        await self._stop_progress()
+        parts = split(text, self._channel.limits.max_chars) or ["…"]
+        receipts = []
+        for index, part in enumerate(parts):
+            last = index == len(parts) - 1
+            message = self._outbound(
+                "answer", index, part, tone, files=tuple(files) if last else (), buttons=tuple(buttons) if last else ()
+            )
+            receipts.append(await self._place(message, first=index == 0))
+        self._mark.set(TurnStatus.ERROR if tone is Tone.ERROR else TurnStatus.DONE)
+        await self._mark.close()
+        return _sum(receipts)
+
+    async def abandon(self) -> None:
+        """The process stops: leave everything for the next run to pick up."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _place(self, message: OutboundMessage, *, first: bool) -> Receipt:
+        """The first part takes the progress message's place when there is one and nothing is attached."""
+        if first and self._progress is not None and not message.attachments:
+            receipt = await self._egress.edit(self._channel, self._progress, message, patient=True)
+            if receipt.outcome is Outcome.SENT:
+                await self._egress.note(message.idempotency_key, message.conversation.place_key, receipt)
+                return receipt
+        return await self._egress.deliver(self._channel, message)
+
+    async def _show_progress(self) -> None:
+        await self._nap(PROGRESS_AFTER)
+        while not self._finishing.is_set():
+            self._dirty.clear()
+            message = self._outbound("progress", 0, self._progress_text(), Tone.PROGRESS)
+            if self._progress is None:
+                self._adopt(await self._egress.deliver(self._channel, message))
+                if self._progress is None:
+                    return  # the answer itself will be sent
+            else:
+                await self._egress.edit(self._channel, self._progress, message, patient=False)
+            await self._nap(PROGRESS_EVERY)
+            await self._dirty.wait()
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, but not past the end of the turn."""
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        end = asyncio.ensure_future(self._finishing.wait())
+        await asyncio.wait((sleep, end), return_when=asyncio.FIRST_COMPLETED)
+        sleep.cancel()
+        end.cancel()
+
+    def _progress_text(self) -> str:
+        draft = "".join(self._draft)
+        if len(draft) > PROGRESS_CHARS:
+            draft = "…" + draft[-PROGRESS_CHARS:]
+        words = self._note or _WORDS.get(self._status, "…")
+        return f"{draft}\n\n_{words}_" if draft.strip() else f"_{words}_"
+
+    async def _stop_progress(self) -> None:
+        """A post under way is awaited, never cancelled: whether it arrived decides between edit and send."""
+        self._finishing.set()
+        self._dirty.set()
+        if self._task is not None:
+            await self._task
+            self._task = None
+
+    def _adopt(self, receipt: Receipt | None) -> None:
+        if receipt is not None and receipt.outcome is Outcome.SENT and receipt.message_ids:
+            self._progress = MessageRef(conversation=self._message.conversation, message_id=receipt.message_ids[0])
+
+    def _outbound(
+        self,
+        step: str,
+        part: int,
+        text: str,
+        tone: Tone,
+        files: tuple[LocalFile, ...] = (),
+        buttons: tuple[Button, ...] = (),
+    ) -> OutboundMessage:
+        return OutboundMessage(
+            conversation=self._message.conversation,
+            text=text,
+            idempotency_key=part_key(self._turn, step, part),
+            tone=tone,
+            attachments=files,
+            buttons=buttons,
+            reply_to=self._message.message_id,
+            respond_url=self._message.respond_url,
+            only_for=self._message.author.id if self._message.respond_url is not None else None,
+        )
+
+
+def message_ref(message: InboundMessage) -> MessageRef:
+    """The user's message as an address for status marks."""
+    return MessageRef(conversation=message.conversation, message_id=message.message_id)
+
+
+def _sum(receipts: Sequence[Receipt]) -> Receipt:
+    """One receipt for a split answer: sent only when every part was."""
+    outcomes = {receipt.outcome for receipt in receipts}
+    ids = tuple(one for receipt in receipts for one in receipt.message_ids)
+    mixed = Outcome.PARTIAL if Outcome.SENT in outcomes else Outcome.UNKNOWN
+    outcome = outcomes.pop() if len(outcomes) == 1 else mixed
+    return Receipt(outcome=outcome, message_ids=ids, sent_at=receipts[-1].sent_at, detail=receipts[-1].detail)

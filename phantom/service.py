@@ -1,0 +1,285 @@
+"""One running Phantom: what is started in which order, observed while it runs, drained and stopped.
+
+Order of a start: data folder, journal, listening socket, channels; then, behind them, the agent and the turns. So the
+daemon admits and acknowledges within half a second, and what it admitted waits durably until turns can begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from phantom import __version__
+from phantom.access import AccessRules
+from phantom.channel import Channel, ChannelHealth, SupportsIntroduction, SupportsRoutes
+from phantom.clock import Clock, SystemClock
+from phantom.data_folder import DataFolder
+from phantom.engine import Engine
+from phantom.errors import ChannelError, ConfigError, MetadataError, StorageError
+from phantom.health import ChannelReport, HealthReport
+from phantom.journal import Journal
+from phantom.loop_watch import LoopWatch
+from phantom.messages import Outcome
+from phantom.metrics import PrometheusMeter
+from phantom.secrets import Secret
+from phantom.service_manager import ServiceManager
+from phantom.supervisor import SupervisedChannel, Supervisor
+from phantom.webapp import WebApp
+
+if TYPE_CHECKING:
+    from config import LoadedConfig
+
+log = structlog.get_logger("phantom.daemon")
+
+TURNS_AFTER = 0.7
+"""Seconds that the turns' heavy import waits for a channel to be ready first."""
+UPKEEP_SECONDS = 3600.0
+KEEP = timedelta(days=7)
+"""How long finished events, sends and checkpoints are remembered; longer than any platform retries."""
+
+
+class Service:
+    """The daemon's life. `start`, then `stop`; `serve` does both around a wait for signals."""
+
+    def __init__(
+        self,
+        config: LoadedConfig,
+        *,
+        channels: Callable[[Service], Mapping[str, Channel]],
+        mask: Callable[[str], str],
+        clock: Clock | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config = config
+        self.core = config.core
+        self.clock = clock or SystemClock()
+        self.meter = PrometheusMeter()
+        self.folder = DataFolder(Path(self.core.data_dir).expanduser().resolve())
+        self.supervisor = Supervisor()
+        self.web = WebApp(self.report, self.meter)
+        self.manager = ServiceManager(environ or {})
+        self.watch = LoopWatch(self.clock, self.meter, self.manager)
+        self.channels: Mapping[str, Channel] = {}
+        self.mask = mask
+        """Hides every known secret in a text that leaves the daemon."""
+        self.disabled: dict[str, ConfigError] = {
+            name: section.error for name, section in config.channels.items() if section.error is not None
+        }
+        self._make_channels = channels
+        self._tasks: list[asyncio.Task[None]] = []
+        self._journal: Journal | None = None
+        self._engine: Engine | None = None
+        self._started_at = self.clock.now()
+        self._draining = False
+        self.failed: asyncio.Future[ConfigError | StorageError]
+
+    # --- start ---
+
+    async def start(self) -> None:
+        """Up to the point where events are admitted. Raises `ConfigError` or `StorageError` with the cure."""
+        self.failed = asyncio.get_running_loop().create_future()
+        self.folder.open()
+        self._journal = Journal(
+            self.folder.path / "phantom.sqlite", synchronous=self.core.journal_synchronous, meter=self.meter
+        )
+        await self._journal.open()
+        await self.config.secrets.start()
+        self.channels = self._make_channels(self)
+        engine = self._engine = Engine(self, self._journal)
+        for channel in self.channels.values():
+            self._mount(channel, engine)
+        await self.web.listen(self.core.host, self.core.port)
+        log.info("listening", host=self.core.host, port=self.web.port, channels=sorted(self.channels))
+        await engine.load_memory()
+        self.supervisor.start()
+        self._spawn(self.watch.run(), "loop watch")
+        self._spawn(self._bring_up_turns(engine), "turns")
+        self._spawn(self._upkeep(engine), "upkeep")
+        self._spawn(self._watch_fatal(), "fatal")
+        self.meter.on_scrape(lambda: self._scrape(engine))
+
+    def _mount(self, channel: Channel, engine: Engine) -> None:
+        if isinstance(channel, SupportsRoutes):
+            for route in channel.routes():
+                self.web.add_route(route)
+        settings = self.config.channels[channel.name].settings
+        secrets = [value for value in vars(settings).values() if isinstance(value, Secret)] if settings else []
+        self.supervisor.add(
+            SupervisedChannel(
+                channel,
+                engine.inbox,
+                self.clock,
+                self.meter,
+                secrets,
+                self._greet,
+            )
+        )
+
+    def disable(self, name: str, error: ConfigError) -> None:
+        """A channel that cannot be built; it is shown as disabled and the others run."""
+        self.disabled[name] = error
+
+    def rules(self) -> dict[str, AccessRules]:
+        """Each channel's access rules, from its own settings."""
+        found: dict[str, AccessRules] = {}
+        for name in self.channels:
+            settings = self.config.channels[name].settings
+            options = getattr(settings, "policy_options", None)
+            found[name] = AccessRules.from_options(options()) if callable(options) else AccessRules()
+        return found
+
+    async def _bring_up_turns(self, engine: Engine) -> None:
+        await self.supervisor.first_ready(TURNS_AFTER)
+        self.manager.ready(f"{len(self.channels)} channel(s)")
+        try:
+            await engine.start_turns()
+        except (ConfigError, StorageError) as error:
+            if not self.failed.done():
+                self.failed.set_result(error)
+            return
+        log.info("turns_running", agent=engine.agent_name, seconds=round(self.clock.now() - self._started_at, 3))
+        await engine.pipeline.run()
+
+    async def _greet(self, channel: Channel) -> None:
+        """The introduction, exactly once ever: its outbox row is kept for good."""
+        engine = self._engine
+        if engine is None or not isinstance(channel, SupportsIntroduction):
+            return
+        try:
+            message = await channel.introduction()
+            if message is None:
+                return
+            earlier = await engine.outbox.look(message.idempotency_key)
+            if earlier is not None and earlier.receipt is not None:
+                return
+            receipt = await engine.egress.deliver(channel, message)
+            if receipt.outcome is Outcome.SENT:
+                await channel.introduced(receipt)
+                log.info("introduction_sent", channel=channel.name)
+        except (ChannelError, MetadataError, StorageError) as error:
+            log.warning("introduction_not_sent", channel=channel.name, what=error.message, cure=error.hint)
+
+    async def _watch_fatal(self) -> None:
+        error = await self.supervisor.until_fatal()
+        if not self.failed.done():
+            self.failed.set_result(error)
+
+    async def _upkeep(self, engine: Engine) -> None:
+        while True:
+            await self.clock.sleep(UPKEEP_SECONDS)
+            before = datetime.fromtimestamp(self.clock.now(), UTC) - KEEP
+            try:
+                await engine.prune(before)
+            except StorageError as error:
+                log.warning("upkeep_failed", what=error.message, cure=error.hint)
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    # --- observe ---
+
+    async def report(self) -> HealthReport:
+        """What `/health`, `/ready` and `phantom status` show."""
+        journal, engine = self._journal, self._engine
+        fault = "" if journal is None else journal.fault
+        backlog = 0
+        if journal is not None and engine is not None:
+            try:
+                backlog = await journal.backlog()
+            except StorageError as error:
+                fault = fault or error.message
+        return HealthReport(
+            name=self.core.name,
+            version=__version__,
+            now=self.clock.now(),
+            started_at=self._started_at,
+            agent=engine.agent_name if engine else "",
+            channels=self.supervisor.reports() + self._never_started(),
+            journal_fault=fault,
+            backlog=backlog,
+            turns_running=engine.runner.running if engine else 0,
+            turns_state=engine.runner.state if engine else "starting",
+            loop_lag=self.watch.lag,
+            draining=self._draining,
+            warnings=self.config.notices + self.config.secrets.warnings(),
+        )
+
+    def _never_started(self) -> tuple[ChannelReport, ...]:
+        """Channels whose section is wrong: configured, so they count against health, but never run."""
+        return tuple(
+            ChannelReport(
+                name=name,
+                health=ChannelHealth(state="disabled", detail=f"{error.where}: {error.message}", cure=error.hint),
+                since=self._started_at,
+            )
+            for name, error in sorted(self.disabled.items())
+        )
+
+    def _scrape(self, engine: Engine) -> None:
+        journal = self._journal
+        if journal is not None:
+            self.meter.gauge("phantom_journal_pending_writes", journal.depth)
+            self.meter.gauge("phantom_journal_fault", 1 if journal.fault else 0)
+        self.meter.gauge("phantom_turns_running", engine.runner.running)
+        self.meter.gauge("phantom_metadata_stale", 1 if self.config.secrets.stale else 0)
+
+    # --- stop ---
+
+    async def drain(self) -> bool:
+        """Begin nothing new and let running turns end. What came in meanwhile stays in the journal."""
+        self._draining = True
+        self.manager.stopping()
+        engine = self._engine
+        if engine is None:
+            return True
+        self.web.stop_listening()
+        done = await engine.pipeline.drain(self.core.drain_seconds)
+        log.info("drained", complete=done)
+        return done
+
+    async def stop(self) -> None:
+        """Close everything. Turns cut short are resumed by the next start."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.supervisor.aclose()
+        await self.web.aclose()
+        if self._engine is not None:
+            await self._engine.aclose()
+        await self.config.secrets.aclose()
+        if self._journal is not None:
+            await self._journal.aclose()
+        self.folder.close()
+
+    async def serve(self) -> int:
+        """Start, run until SIGTERM/SIGINT, drain, stop. Returns the exit status; a second signal cuts the drain."""
+        loop = asyncio.get_running_loop()
+        signals: asyncio.Queue[None] = asyncio.Queue()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, signals.put_nowait, None)
+        try:
+            await self.start()
+            asked = asyncio.ensure_future(signals.get())
+            await asyncio.wait((asked, self.failed), return_when=asyncio.FIRST_COMPLETED)
+            if self.failed.done():
+                asked.cancel()
+                raise self.failed.result()
+            log.info("stopping", drain_seconds=self.core.drain_seconds)
+            drain = asyncio.ensure_future(self.drain())
+            again = asyncio.ensure_future(signals.get())
+            await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
+            if not drain.done():
+                log.warning("drain_cut_short")
+                drain.cancel()
+            again.cancel()
+        finally:
+            await self.stop()
+        log.info("stopped")
+        return 0

@@ -1,0 +1,167 @@
+"""What people do besides talking: edit, delete, rate, press, command; and what the platform says of the install."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import assert_never
+
+import structlog
+
+from phantom.access import AccessRules, listed
+from phantom.capabilities import Capability
+from phantom.channel import Channel, Meter, SupportsEdit, SupportsTasks
+from phantom.clock import Clock
+from phantom.commands import Commands
+from phantom.egress import Egress
+from phantom.errors import ChannelError
+from phantom.events import (
+    ButtonPressed,
+    ChannelTask,
+    CommandInvoked,
+    FeedbackGiven,
+    Ignored,
+    InboundEvent,
+    InstallChange,
+    InstallChanged,
+    MessageDeleted,
+    MessageEdited,
+)
+from phantom.journal import Journal
+from phantom.messages import InboundMessage, OutboundMessage, Tone
+from phantom.sessions import Sessions
+from phantom.storage.outbox import Outbox
+from phantom.turn_runner import TurnRunner
+
+log = structlog.get_logger("phantom.events")
+
+InstallListener = Callable[[str, InstallChange], Awaitable[None]]
+
+
+class SideEvents:
+    """Handles one event at a time; `handle` returns a metric label and raises only `StorageError`."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        sessions: Sessions,
+        outbox: Outbox,
+        egress: Egress,
+        channels: Mapping[str, Channel],
+        rules: Mapping[str, AccessRules],
+        runner: TurnRunner,
+        commands: Commands,
+        clock: Clock,
+        meter: Meter,
+        on_install: InstallListener,
+    ) -> None:
+        self._journal = journal
+        self._sessions = sessions
+        self._outbox = outbox
+        self._egress = egress
+        self._channels = channels
+        self._rules = rules
+        self._runner = runner
+        self._commands = commands
+        self._clock = clock
+        self._meter = meter
+        self._on_install = on_install
+
+    def lane_of(self, event: InboundEvent) -> str:
+        """Edits keep their place behind the post they change; the rest has a lane of its own."""
+        if isinstance(event, MessageEdited | MessageDeleted):
+            return event.conversation.key
+        return f"aside:{event.event_id}"
+
+    async def handle(self, channel: str, event: InboundEvent) -> str:
+        """Do what the event, which came over the named channel, asks for."""
+        match event:
+            case MessageEdited():
+                taken = await self._journal.replace_text(_logical(event), event.text)
+                return "edit_applied" if taken else "edit_too_late"
+            case MessageDeleted():
+                dropped = await self._journal.drop_waiting(_logical(event))
+                return "deletion_applied" if dropped else "deletion_too_late"
+            case FeedbackGiven():
+                return await self._feedback(event)
+            case ButtonPressed():
+                return await self._button(event)
+            case CommandInvoked():
+                return await self._commands.run(event)
+            case ChannelTask():
+                return await self._task(self._channels[channel], event)
+            case InstallChanged():
+                await self._on_install(channel, event.change)
+                return f"install_{event.change.value}"
+            case InboundMessage() | Ignored():
+                return "ignored"
+            case _:
+                assert_never(event)
+
+    async def _feedback(self, event: FeedbackGiven) -> str:
+        place = event.message.conversation.place_key
+        turn = event.turn_id or await self._outbox.turn_of(place, event.message.message_id)
+        if turn is None:
+            return "feedback_foreign"
+        rating = None if event.withdrawn else event.rating.value
+        await self._sessions.rate(turn, event.author.id, rating, self._clock.now())
+        if rating is None:
+            return "feedback_withdrawn"
+        self._meter.count("phantom_feedback_total", rating=rating)
+        if event.respond_url is not None:
+            await self._thank(event)
+        return "feedback"
+
+    async def _thank(self, event: FeedbackGiven) -> None:
+        """A private word of thanks where the platform offers a way; the answer itself stays as it is."""
+        channel = self._channels[event.message.conversation.channel]
+        await self._egress.deliver(
+            channel,
+            OutboundMessage(
+                conversation=event.message.conversation,
+                text="Thank you, noted.",
+                idempotency_key=f"thanks/{event.event_id}/0",
+                tone=Tone.NOTICE,
+                only_for=event.author.id,
+                respond_url=event.respond_url,
+            ),
+        )
+
+    async def _button(self, event: ButtonPressed) -> str:
+        if event.action not in ("approval:yes", "approval:no"):
+            log.info("button_without_handler", action=event.action)
+            return "button_unknown"
+        turn, _, rest = event.value.partition("\x1f")
+        approval, _, asked = rest.partition("\x1f")
+        channel = self._channels[event.message.conversation.channel]
+        if event.author.id != asked and not listed(event.author, self._rules[channel.name]):
+            log.warning("approval_refused", turn=turn, author=event.author.id)
+            return "approval_forbidden"
+        granted = event.action == "approval:yes"
+        await self._runner.approve(turn, approval, granted)
+        if isinstance(channel, SupportsEdit) and Capability.EDIT in channel.capabilities:
+            verdict = "Approved" if granted else "Denied"
+            text = f"{verdict} by <@{event.author.id}>."
+            note = OutboundMessage(
+                conversation=event.message.conversation,
+                text=text,
+                idempotency_key=f"approval/{event.event_id}/0",
+                tone=Tone.NOTICE,
+                allow_mentions=frozenset((event.author.id,)),
+            )
+            await self._egress.edit(channel, event.message, note, patient=False)
+        return "approval_granted" if granted else "approval_denied"
+
+    async def _task(self, channel: Channel, event: ChannelTask) -> str:
+        if not isinstance(channel, SupportsTasks):
+            return "task_unknown"
+        try:
+            await channel.perform(event)
+        except ChannelError as error:
+            log.warning("task_failed", task=event.name, code=error.code, what=error.message, cure=error.hint)
+            return "task_failed"
+        return "task_done"
+
+
+def _logical(event: MessageEdited | MessageDeleted) -> str:
+    return f"{event.conversation.channel}:{event.logical_id}"

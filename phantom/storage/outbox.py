@@ -1,0 +1,78 @@
+"""What was meant to be sent, and what became of it. The row is there before the platform is called."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from phantom.clock import Clock
+from phantom.journal import Journal
+from phantom.messages import Outcome, Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """One outbound message. `receipt` is None while it is not known what became of it."""
+
+    key: str
+    created_at: float
+    receipt: Receipt | None
+
+
+class Outbox:
+    """Rows by idempotency key."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+
+    async def begin(self, key: str, place: str) -> OutboxRow | None:
+        """Note the intent. Returns the row that was there before, or None when this is the first attempt."""
+        now = self._clock.now()
+
+        def job(db: sqlite3.Connection) -> OutboxRow | None:
+            found = _find(db, key)
+            if found is None:
+                db.execute("INSERT INTO outbox (key, place, created_at) VALUES (?,?,?)", (key, place, now))
+            return found
+
+        return await self._journal.write(job)
+
+    async def look(self, key: str) -> OutboxRow | None:
+        """The row of `key`, if any."""
+        return await self._journal.read(lambda db: _find(db, key))
+
+    async def settle(self, key: str, receipt: Receipt) -> None:
+        """Write down what became of it."""
+        values = (receipt.outcome.value, ",".join(receipt.message_ids), self._clock.now(), receipt.detail, key)
+        sql = "UPDATE outbox SET outcome = ?, message_ids = ?, settled_at = ?, detail = ? WHERE key = ?"
+        await self._journal.write(lambda db: db.execute(sql, values) and None)
+
+    async def turn_of(self, place: str, message_id: str) -> str | None:
+        """The turn whose answer is the message, or None when the message is none of ours."""
+        sql = "SELECT key FROM outbox WHERE place = ? AND message_ids = ?"
+        keys = await self._journal.read(lambda db: [str(k) for (k,) in db.execute(sql, (place, message_id))])
+        return keys[0].rsplit("/", 2)[0] if keys else None
+
+    async def prune(self, before: float) -> int:
+        """Forget settled rows created before `before`, but never an introduction: that is sent once for ever."""
+        sql = "DELETE FROM outbox WHERE outcome IS NOT NULL AND created_at < ? AND key NOT LIKE 'intro:%'"
+        return await self._journal.write(lambda db: db.execute(sql, (before,)).rowcount)
+
+
+def _find(db: sqlite3.Connection, key: str) -> OutboxRow | None:
+    row = db.execute(
+        "SELECT created_at, outcome, message_ids, settled_at, detail FROM outbox WHERE key = ?", (key,)
+    ).fetchone()
+    if row is None:
+        return None
+    created_at, outcome, ids, settled_at, detail = row
+    receipt = None
+    if outcome is not None:
+        receipt = Receipt(
+            outcome=Outcome(outcome),
+            message_ids=tuple(part for part in ids.split(",") if part),
+            sent_at=settled_at or 0.0,
+            detail=detail,
+        )
+    return OutboxRow(key=key, created_at=created_at, receipt=receipt)

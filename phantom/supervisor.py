@@ -1,0 +1,255 @@
+"""Keeps channels running. One channel's failure stays its own; the process and the other channels live on.
+
+Refused credentials are permanent: the channel rests until a secret of its changes. Everything else is tried again,
+with growing pauses and jitter. The pause starts over once the channel has been up for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from phantom.channel import Channel, ChannelHealth, Inbox, Meter
+from phantom.clock import Clock
+from phantom.errors import AuthError, ConfigError, MetadataError, PhantomError, SecretError
+from phantom.events import InstallChange
+from phantom.health import ChannelReport
+from phantom.secrets import Secret
+
+log = structlog.get_logger("phantom.supervisor")
+
+BACKOFF_FIRST = 0.5
+BACKOFF_CAP = 60.0
+STABLE_SECONDS = 60.0
+"""Up for this long: the next failure starts with the shortest pause again."""
+RECHECK_SECONDS = 30.0
+"""While credentials are refused, their source is asked this often whether they changed."""
+
+
+class _ReadyFlag(asyncio.Event):
+    """The channel's `ready`, telling the supervisor when it is set."""
+
+    def __init__(self, on_set: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_set = on_set
+
+    def set(self) -> None:
+        first = not self.is_set()
+        super().set()
+        if first:
+            self._on_set()
+
+
+class SupervisedChannel:
+    """One channel, its task, and what was observed of it."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        inbox: Inbox,
+        clock: Clock,
+        meter: Meter,
+        secrets: Sequence[Secret],
+        on_ready: Callable[[Channel], Awaitable[None]],
+    ) -> None:
+        self.channel = channel
+        self._inbox = inbox
+        self._clock = clock
+        self._meter = meter
+        self._secrets = secrets
+        self._on_ready = on_ready
+        self.ready = _ReadyFlag(self._became_ready)
+        self.usable = asyncio.Event()
+        self.fatal: ConfigError | None = None
+        self._verdict: ChannelHealth | None = None
+        self._since = clock.now()
+        self._restarts = 0
+        self._up_at = 0.0
+        self._running: asyncio.Task[None] | None = None
+        self._greeting: asyncio.Task[None] | None = None
+        self._pending_refusal: AuthError | None = None
+
+    async def run(self) -> None:
+        """Serve until cancelled; returns only for a configuration that can never work (`fatal`)."""
+        failures = 0
+        while True:
+            self._verdict = None
+            try:
+                await self._serve()
+            except ConfigError as error:
+                self.fatal = error
+                self._rest("disabled", error, "config")
+                log.error("channel_disabled", channel=self.channel.name, what=error.message, cure=error.hint)
+                return
+            except (AuthError, SecretError) as error:
+                await self._await_new_secret(error)
+                failures = 0
+                continue
+            except PhantomError as error:
+                self._rest("backing_off", error, error.code)
+            except Exception as error:  # noqa: BLE001 - the supervisor: a channel's bug must not take the daemon down
+                log.error("channel_crashed", channel=self.channel.name, traceback=traceback.format_exc())
+                self._rest("backing_off", PhantomError(f"crashed with {type(error).__name__}"), "crash")
+            stable = self._up_at and self._clock.monotonic() - self._up_at > STABLE_SECONDS
+            failures = 1 if stable else failures + 1
+            await self._back_off(failures)
+
+    def refuse(self, error: AuthError) -> None:
+        """Credentials were refused outside `run` (a delivery, an uninstall event): stop serving with them."""
+        if self._running is not None and not self._running.done() and self._pending_refusal is None:
+            self._pending_refusal = error
+            self._running.cancel()
+
+    def report(self) -> ChannelReport:
+        """What was observed."""
+        observed = self.channel.health()
+        if self._verdict is not None:
+            observed = replace(
+                self._verdict, last_event_at=observed.last_event_at, last_contact_at=observed.last_contact_at
+            )
+        elif observed.ok and not self.ready.is_set():
+            observed = replace(observed, state="connecting")
+        return ChannelReport(name=self.channel.name, health=observed, restarts=self._restarts, since=self._since)
+
+    async def _serve(self) -> None:
+        self._running = asyncio.create_task(
+            self.channel.run(self._inbox, self.ready), name=f"channel {self.channel.name}"
+        )
+        try:
+            await asyncio.wait((self._running,))
+            refusal, self._pending_refusal = self._pending_refusal, None
+            if refusal is not None:
+                raise refusal
+            self._running.result()
+            raise PhantomError("the channel ended by itself", code="ended")
+        finally:
+            self.ready.clear()
+            self._meter.gauge("phantom_channel_up", 0, channel=self.channel.name)
+            if not self._running.done():
+                self._running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait((self._running,))
+
+    def _became_ready(self) -> None:
+        self.usable.set()
+        self._up_at = self._clock.monotonic()
+        self._since = self._clock.now()
+        self._meter.gauge("phantom_channel_up", 1, channel=self.channel.name)
+        log.info("channel_ready", channel=self.channel.name)
+        if self._greeting is None or self._greeting.done():
+            self._greeting = asyncio.ensure_future(self._on_ready(self.channel))
+
+    def _rest(self, state: str, error: PhantomError, cause: str) -> None:
+        self._verdict = ChannelHealth(state=state, detail=error.message, cure=error.hint)
+        self._since = self._clock.now()
+        self._restarts += 1
+        self._meter.count("phantom_channel_restarts_total", channel=self.channel.name, cause=cause)
+
+    async def _await_new_secret(self, error: PhantomError) -> None:
+        """Rest until a secret of this channel changes. The source is also asked from time to time."""
+        self.usable.clear()
+        state = "revoked" if error.code == "revoked" else "auth_failed"
+        self._rest(state, error, state)
+        log.error("channel_credentials_refused", channel=self.channel.name, what=error.message, cure=error.hint)
+        changed = asyncio.Event()
+        ends = [secret.on_change(changed.set) for secret in self._secrets]
+        try:
+            while not changed.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), RECHECK_SECONDS)
+                for secret in self._secrets:
+                    with contextlib.suppress(MetadataError, SecretError):  # still unreachable: ask again later
+                        await secret.refresh()
+        finally:
+            for end in ends:
+                end()
+        log.info("channel_secret_changed", channel=self.channel.name)
+
+    async def _back_off(self, failures: int) -> None:
+        ceiling = min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(failures - 1, 10))
+        pause = random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
+        verdict = self._verdict
+        log.warning(
+            "channel_backs_off",
+            channel=self.channel.name,
+            seconds=round(pause, 2),
+            what=verdict.detail if verdict else "",
+            cure=verdict.cure if verdict else "",
+        )
+        await self._clock.sleep(pause)
+
+
+class Supervisor:
+    """All channels. Implements `egress.Gate`."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, SupervisedChannel] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def add(self, channel: SupervisedChannel) -> None:
+        """Before `start`."""
+        self._channels[channel.channel.name] = channel
+
+    def start(self) -> None:
+        """Run every channel in a task of its own."""
+        for name, channel in self._channels.items():
+            self._tasks.append(asyncio.create_task(channel.run(), name=f"supervise {name}"))
+
+    async def first_ready(self, seconds: float) -> bool:
+        """Wait for the first channel to be ready, at most `seconds`."""
+        waits = [asyncio.ensure_future(channel.ready.wait()) for channel in self._channels.values()]
+        if not waits:
+            return False
+        done, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        return bool(done)
+
+    @property
+    def fatal(self) -> ConfigError | None:
+        """The configuration error to exit with: every channel has one, so nothing is left to serve."""
+        errors = [channel.fatal for channel in self._channels.values()]
+        return errors[0] if errors and all(errors) else None
+
+    async def until_fatal(self) -> ConfigError:
+        """Wait until every channel has given up for its configuration."""
+        never: asyncio.Future[ConfigError] = asyncio.get_running_loop().create_future()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        return self.fatal or await never
+
+    async def usable(self, channel: str) -> None:
+        await self._channels[channel].usable.wait()
+
+    def refused(self, channel: str, error: AuthError) -> None:
+        self._channels[channel].usable.clear()
+        self._channels[channel].refuse(error)
+
+    async def install_changed(self, channel: str, change: InstallChange) -> None:
+        """The platform says that the app was removed or its tokens revoked."""
+        if change is InstallChange.RATE_LIMITED:
+            log.warning("platform_limits_events", channel=channel, cure="the platform drops events for a minute")
+            return
+        error = AuthError(
+            f"the app was {'uninstalled' if change is InstallChange.UNINSTALLED else 'stripped of its tokens'}",
+            code="revoked",
+            hint="install the app again and give the new bot token",
+        )
+        self.refused(channel, error)
+
+    def reports(self) -> tuple[ChannelReport, ...]:
+        """Every channel's report, by name."""
+        return tuple(channel.report() for _, channel in sorted(self._channels.items()))
+
+    async def aclose(self) -> None:
+        """Stop all channels."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)

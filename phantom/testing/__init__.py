@@ -1,0 +1,28 @@
+"""Phantom's test kit, public and documented: fakes of the services around Phantom, spoken to over the wire.
+
+Nothing that runs in production imports it; `phantom dev` builds its local workspace from the same parts. The names
+below load when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phantom.testing.fake_metadata import FakeMetadata as FakeMetadata
+    from phantom.testing.fake_metadata import MetadataRequest as MetadataRequest
+    from phantom.testing.manual_clock import ManualClock as ManualClock
+
+_HOME = {
+    "FakeMetadata": "fake_metadata",
+    "MetadataRequest": "fake_metadata",
+    "ManualClock": "manual_clock",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -1,0 +1,198 @@
+"""The engine's handle on durable turns: loads the workflow machinery late, starts turns, stops them, approves.
+
+What does *not* live here: the workflow itself (`turns.py`, which imports DBOS and is only imported by `load`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from phantom.channel import Meter
+from phantom.errors import StorageError
+from phantom.journal import Journal
+from phantom.storage.schema import STATE_CLAIMED, STATE_IGNORED
+
+if TYPE_CHECKING:
+    from phantom.turns import TurnServices
+
+log = structlog.get_logger("phantom.turns")
+
+APPLICATION_VERSION = "phantom-turn-1"
+"""DBOS recovers a workflow only under its own version, and its default is a hash of the code: an upgrade would strand
+what is under way. Raised only when the workflow's steps change in a way that an old checkpoint cannot follow.
+"""
+EXECUTOR_THREADS = 16
+"""Worker threads of DBOS; its default is unbounded. It also becomes the loop's default executor."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Turns that wait in a lane, so that `/phantom stop` can find a person's own."""
+
+    author: str
+    conversation: str
+
+
+class TurnRunner:
+    """`state` is starting, running or failed."""
+
+    def __init__(self, database: Path, journal: Journal, meter: Meter) -> None:
+        self._database = database
+        self._journal = journal
+        self._meter = meter
+        self._loaded = asyncio.Event()
+        self._turns: Any = None
+        self._dbos: Any = None
+        self.state = "starting"
+        self._waiting: dict[int, _Waiting] = {}
+
+    async def load(self, make_services: Callable[[], TurnServices], boot: str) -> None:
+        """Import and launch DBOS in worker threads; turns begin when this is done. Raises `StorageError`."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._turns = await asyncio.to_thread(_import_turns)
+            # Before the launch: it resumes what an earlier process left, and that needs the services at once.
+            self._turns.set_boot_id(boot)
+            self._turns.configure(make_services())
+            self._dbos = await asyncio.to_thread(_launch, self._database, loop)
+        except (OSError, sqlite3.Error) as error:
+            self.state = "failed"
+            raise StorageError(f"turns cannot start: {error}", hint="check the data folder") from error
+        self.state = "running"
+        self._loaded.set()
+
+    @property
+    def running(self) -> int:
+        """Turns whose agent is at work."""
+        return 0 if self._turns is None else int(self._turns.running_count())
+
+    def note_waiting(self, seq: int, author: str, conversation: str) -> None:
+        """A turn queues in its lane."""
+        self._waiting[seq] = _Waiting(author, conversation)
+
+    def note_begun(self, seq: int) -> None:
+        """It queues no longer."""
+        self._waiting.pop(seq, None)
+
+    async def run(self, workflow: str, channel: str, seq: int) -> str | None:
+        """Run, resume, or read the end of the turn. Returns its outcome; "lost" when it can never end."""
+        await self._loaded.wait()
+        started = time.monotonic()
+        outcome = await self._finish(workflow, channel, seq)
+        self._meter.observe("phantom_turn_seconds", time.monotonic() - started, outcome=outcome)
+        return outcome
+
+    async def _finish(self, workflow: str, channel: str, seq: int) -> str:
+        from dbos import SetWorkflowID
+        from dbos import error as dbos_error
+
+        try:
+            with SetWorkflowID(workflow):
+                handle = await self._dbos.start_workflow_async(self._turns.turn_workflow, workflow, channel, seq)
+            return str(await handle.get_result(polling_interval_sec=0.1))
+        except dbos_error.DBOSException as error:
+            log.error("turn_lost", turn=workflow, error=type(error).__name__, what=str(error))
+            return "lost"
+
+    def stop(self, prefix: str, author: str | None) -> int:
+        """Stop running turns in conversations under `prefix`, of one author or (None) of all."""
+        if self._turns is None:
+            return 0
+        runs = [run for run in self._turns.running(prefix) if author is None or run.turn.author.id == author]
+        for run in runs:
+            run.stop()
+        return len(runs)
+
+    async def drop_waiting(self, prefix: str, author: str | None) -> int:
+        """Forget turns that wait in lanes under `prefix`. They were never begun, so nothing is half done."""
+        seqs = [
+            seq
+            for seq, waiting in self._waiting.items()
+            if waiting.conversation.startswith(prefix) and (author is None or waiting.author == author)
+        ]
+
+        def job(db: sqlite3.Connection) -> int:
+            cursor = db.executemany(
+                "UPDATE inbox SET state = ?, body = NULL, detail = 'stopped' WHERE seq = ? AND state = ?",
+                [(STATE_IGNORED, seq, STATE_CLAIMED) for seq in seqs],
+            )
+            return cursor.rowcount
+
+        return max(0, await self._journal.write(job)) if seqs else 0
+
+    async def approve(self, workflow: str, approval: str, granted: bool) -> None:
+        """Answer a turn that waits for a person."""
+        await self._loaded.wait()
+        await self._dbos.send_async(workflow, granted, approval)
+
+    async def prune(self, before: datetime) -> int:
+        """Forget the checkpoints of turns that began before `before` and have ended. Returns how many."""
+        if self._dbos is None:
+            return 0
+        ended = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+        old = await self._dbos.list_workflows_async(
+            status=ended, end_time=before.isoformat(), limit=500, load_input=False, load_output=False
+        )
+        if old:
+            await self._dbos.delete_workflows_async([workflow.workflow_id for workflow in old])
+        return len(old)
+
+    async def aclose(self) -> None:
+        """Stop DBOS. Turns under way are resumed by the next start."""
+        if self._turns is not None:
+            self._turns.configure(None)
+        if self._dbos is not None:
+            await asyncio.to_thread(self._dbos.destroy)
+
+
+def _import_turns() -> ModuleType:
+    """0.4 s and 40 MB, most of it DBOS."""
+    from phantom import turns
+
+    return turns
+
+
+def _launch(database: Path, loop: asyncio.AbstractEventLoop) -> Any:
+    """Open the workflow database and start DBOS. In a worker thread: the loop stays free meanwhile.
+
+    NORMAL is enough here: a checkpoint lost to a power cut only repeats a step, while the journal (FULL) still holds
+    the event and the outbox what was sent.
+    """
+    import sqlalchemy as sa
+    from dbos import DBOS, DBOSConfig
+
+    url = f"sqlite:///{database}"
+    engine = sa.create_engine(url)
+
+    @sa.event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 30000", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    config: DBOSConfig = {
+        "name": "phantom",
+        "system_database_url": url,
+        "system_database_engine": engine,
+        "application_version": APPLICATION_VERSION,
+        "executor_id": "phantom",
+        "log_level": "ERROR",
+        "max_executor_threads": EXECUTOR_THREADS,
+        "notification_listener_polling_interval_sec": 0.1,
+    }
+    instance: Any = DBOS(config=config)
+    # Recovered workflows must run on our loop. DBOS adopts the loop that runs where `launch` is called, which a worker
+    # thread does not have, so it is told here; without a running loop its own detection leaves this value alone.
+    instance._background_event_loop._main_loop = loop
+    DBOS.launch()
+    return DBOS

@@ -1,0 +1,76 @@
+"""`phantom init`, through the real command: what it writes loads, is private, and never costs what was there."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("PHANTOM_", "SLACK_"))}
+
+
+def phantom(*arguments: str, cwd: Path, status: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "phantom", *arguments]
+    done = subprocess.run(
+        command, cwd=cwd, env={**CLEAN, **environ}, capture_output=True, text=True, timeout=60, check=False, input=""
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("style", ["env", "yaml"])
+@pytest.mark.parametrize("transport", ["socket", "http", "direct"])
+def test_what_init_writes_is_private_and_loads(tmp_path: Path, transport: str, style: str) -> None:
+    said = phantom("init", "--yes", "--transport", transport, "--style", style, "--name", "Ada Nova", cwd=tmp_path)
+    assert "next:" in said.stdout
+    assert "phantom doctor" in said.stdout
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    explained = phantom("config", "explain", cwd=tmp_path)
+    assert "Ada Nova" in explained.stdout
+    rows = {line.split()[0]: line for line in explained.stdout.splitlines() if line.startswith("slack.")}
+    assert ("socket" if transport == "socket" else "http") in rows["slack.transport"]
+    if transport == "direct":
+        assert "direct" in rows["slack.http_profile"]
+
+
+def test_the_default_is_socket_mode_without_questions_when_nobody_can_answer(tmp_path: Path) -> None:
+    phantom("init", cwd=tmp_path)
+    assert "SLACK_TRANSPORT=socket" in (tmp_path / ".env").read_text()
+
+
+def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PRECIOUS=1\n")
+    said = phantom("init", "--yes", "--style", "yaml", cwd=tmp_path, status=78)
+    assert "--force" in said.stderr
+    assert (tmp_path / ".env").read_text() == "PRECIOUS=1\n"
+    assert not (tmp_path / "phantom.yaml").exists()
+    phantom("init", "--yes", "--force", cwd=tmp_path)
+    assert "PRECIOUS" not in (tmp_path / ".env").read_text()
+
+
+def test_a_folder_is_made_and_named_in_the_next_step(tmp_path: Path) -> None:
+    said = phantom("init", "conf", "--yes", "--style", "yaml", cwd=tmp_path)
+    assert (tmp_path / "conf" / "channels.yaml").exists()
+    assert "next: cd conf, fill" in said.stdout
+    phantom("config", "explain", cwd=tmp_path / "conf")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--transport", "pigeon"), ("--style", "toml"), ("--name", "it's"), ("--name", ""), ("--name", "a\nb")],
+)
+def test_a_wrong_answer_is_one_clear_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    said = phantom("init", "--yes", *arguments, cwd=tmp_path, status=78)
+    assert said.stderr.startswith(f"phantom: {arguments[0]}: ")
+    assert len(said.stderr.splitlines()) == 1
+    assert not (tmp_path / ".env").exists()
+
+
+def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = phantom("init", "file/conf", "--yes", cwd=tmp_path, status=78)
+    assert "cannot be written" in said.stderr
