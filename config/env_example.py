@@ -43,6 +43,6 @@ def _part(title: str, model: type[BaseModel], without: tuple[str, ...]) -> str:
 def _entry(one: SettingField) -> str:
     default = default_of(one).strip("`")
     value = "" if default in {"not set", "required"} else default
-    meaning = textwrap.wrap(one.info.description or "", width=110)
+    meaning = textwrap.wrap(one.info.description or "", width=110, break_on_hyphens=False)
     lines = [f"# {line}" for line in meaning] + [f"#{one.variables[0]}={value}"]
     return "\n".join(lines) + "\n"

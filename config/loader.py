@@ -6,6 +6,7 @@ own settings is raised; what is wrong with one channel's section disables that c
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _OWN_KEYS = ("kind", "enabled")
+_PREFIX = "PHANTOM_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +276,7 @@ def _unread_variables(
     unread = {
         name
         for name in (*variables.environ, *variables.dotenv)
-        if name.startswith("PHANTOM_") and name not in read and not _of_a_kind(name, models)
+        if name.startswith(_PREFIX) and name not in read and not _of_a_kind(name, models)
     }
     return tuple(f"{name} is set, but no setting reads it ({_nearest(name, read)})" for name in sorted(unread))
 
@@ -285,9 +287,7 @@ def _of_a_kind(name: str, models: Mapping[str, type[BaseModel]]) -> bool:
 
 
 def _nearest(name: str, read: set[str]) -> str:
-    by_lower = {known.lower(): known for known in read if known.startswith("PHANTOM_")}
-    hint = did_you_mean(name, by_lower, what="variables")
-    if not hint.startswith("did you mean "):
-        return "`phantom config explain` lists what is read"
-    word = hint.removeprefix("did you mean ").removesuffix("?")
-    return f"did you mean {by_lower[word]}?"
+    """A cure for the unread variable `name`. Only what follows the common prefix is compared."""
+    tails = [known.removeprefix(_PREFIX) for known in read if known.startswith(_PREFIX)]
+    near = difflib.get_close_matches(name.removeprefix(_PREFIX), tails, n=1, cutoff=0.6)
+    return f"did you mean {_PREFIX}{near[0]}?" if near else "`phantom config explain` lists what is read"

@@ -16,7 +16,7 @@ from phantom.clock import Clock
 from phantom.errors import MetadataError
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession
 
 MAX_BYTES = 64 * 1024
 TRIES = 3
@@ -42,6 +42,22 @@ class _Retry(Exception):
     def __init__(self, error: MetadataError) -> None:
         super().__init__()
         self.error = error
+
+
+class _Broken(Exception):
+    """The connection broke after it stood."""
+
+
+async def _no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """aiohttp repeats an idempotent request by itself when its connection breaks; here the tries are counted."""
+    import aiohttp
+
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError):
+        raise _Broken from None
 
 
 class MetadataClient:
@@ -126,7 +142,7 @@ class MetadataClient:
             raise _Retry(_failed(action, "no connection", retryable=True, hint=_UNREACHABLE)) from error
         except TimeoutError:
             raise _failed(action, f"no answer within {self._total_seconds:g} s", retryable=True) from None
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError):
+        except (_Broken, aiohttp.ClientOSError, aiohttp.ClientPayloadError):
             raise _Retry(_failed(action, "the connection broke", retryable=True)) from None
         except aiohttp.ClientError:
             # What remains is an answer that is not HTTP; the exception quotes it.
@@ -152,6 +168,7 @@ class MetadataClient:
                     total=self._total_seconds, connect=self._connect_seconds, sock_connect=self._connect_seconds
                 ),
                 trust_env=False,
+                middlewares=(_no_hidden_retry,),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 headers={"Accept-Encoding": "identity", "User-Agent": "phantom"},

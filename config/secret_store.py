@@ -86,7 +86,9 @@ class SecretStore:
         missing. Raises `SecretError` for a name that no live source may be asked for, or a file that is unfit.
         """
         secret_names.check_shape(name)
-        given = self._given.get(name) or self._from_environment(name)
+        given = self._given.get(name)
+        if given is None:
+            given = self._from_environment(name)
         return given if given is not None else self.find_live(name)
 
     def secret(self, name: str) -> Secret:

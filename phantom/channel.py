@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from phantom.capabilities import Capability
 from phantom.clock import Clock
@@ -32,12 +32,12 @@ API_VERSION = 1
 """Version of this page. A plugin declares the one it was written for; a greater one is refused with a clear error."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A verified platform payload, as bytes, before it is understood. It is what the journal keeps.
 
     `kind` and `encoding` ("json" or "form") are the channel's own notes to its `normalise`. `event_id` is the key of
-    deduplication within channel and tenant: a second envelope with the same id is a duplicate for ever.
+    deduplication within channel and tenant: a second envelope with the same id is a duplicate for ever. Times are
+    seconds since the epoch. A named tuple because one is made for every event, on the way to its ack.
     """
 
     channel: str

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from phantom.turns import TurnServices
 
 
-
 class JournalInbox:
     """The channels' door: `phantom.channel.Inbox`."""
 

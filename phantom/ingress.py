@@ -32,7 +32,6 @@ IDLE_SECONDS = 75.0
 
 EMPTY_OK = HttpAnswer(status=200, body=b"", content_type="")
 _OK_BYTES = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-_ONCE_ONLY = frozenset((b"content-length", b"transfer-encoding", b"host", b"content-type"))
 
 
 def encode(answer: HttpAnswer, *, close: bool) -> bytes:
@@ -158,7 +157,7 @@ class FastLane(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name in self._headers and (name in _ONCE_ONLY or name.startswith(b"x-")):
+        if name in self._headers and not may_repeat(name):
             self._repeated = True
         self._headers[name] = value
 
@@ -309,6 +308,15 @@ class FastLane(asyncio.Protocol):
             self._slots[-1].close = True
         else:
             self._transport.close()
+
+
+def may_repeat(name: bytes) -> bool:
+    """Whether a header (lower case) that is there twice is harmless. Signatures, lengths and hosts never are: two
+    parties could each believe another one.
+    """
+    if name.startswith(b"x-"):
+        return name.startswith(b"x-forwarded-")
+    return name not in (b"content-length", b"content-type", b"transfer-encoding", b"host")
 
 
 def _length(headers: Mapping[bytes, bytes]) -> int | None:

@@ -69,7 +69,7 @@ def configure(
     console = log_format == "console" or (log_format == "auto" and tty)
     render: Render = (lambda event: render_console(event, colour=tty)) if console else render_json
     pipeline = _Pipeline(redactor, clock or SystemClock(), render, stream)
-    number = _LEVELS[level]
+    number = _LEVELS.get(level, logging.INFO)  # a wrong word is the configuration's to refuse, in a line of ours
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, pipeline.process],
         wrapper_class=structlog.make_filtering_bound_logger(number),

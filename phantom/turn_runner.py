@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ import structlog
 from phantom.channel import Meter
 from phantom.errors import StorageError
 from phantom.journal import Journal
+from phantom.lean_imports import deferred
 from phantom.storage.schema import STATE_CLAIMED, STATE_IGNORED
 
 if TYPE_CHECKING:
@@ -96,13 +98,16 @@ class TurnRunner:
         from dbos import SetWorkflowID
         from dbos import error as dbos_error
 
-        try:
-            with SetWorkflowID(workflow):
-                handle = await self._dbos.start_workflow_async(self._turns.turn_workflow, workflow, channel, seq)
-            return str(await handle.get_result(polling_interval_sec=0.1))
-        except dbos_error.DBOSException as error:
-            log.error("turn_lost", turn=workflow, error=type(error).__name__, what=str(error))
-            return "lost"
+        for run in (workflow, f"{workflow}#2"):
+            try:
+                with SetWorkflowID(run):
+                    handle = await self._dbos.start_workflow_async(self._turns.turn_workflow, workflow, channel, seq)
+                return str(await handle.get_result(polling_interval_sec=0.1))
+            except dbos_error.DBOSException as error:
+                # Checkpoints that no longer fit (another kind of agent since the crash), or too many recoveries. Run
+                # afresh once: the turn's idempotency keys are the same, so nothing is sent twice.
+                log.error("turn_checkpoints_unusable", turn=run, error=type(error).__name__, what=str(error))
+        return "lost"
 
     def stop(self, prefix: str, author: str | None) -> int:
         """Stop running turns in conversations under `prefix`, of one author or (None) of all."""
@@ -149,15 +154,23 @@ class TurnRunner:
 
     async def aclose(self) -> None:
         """Stop DBOS. Turns under way are resumed by the next start."""
-        if self._turns is not None:
-            self._turns.configure(None)
+        if self._turns is None:
+            return
+        await self._turns.cancel_all()
         if self._dbos is not None:
-            await asyncio.to_thread(self._dbos.destroy)
+            # DBOS made its own pool the loop's default and now shuts it down: not from one of its own threads, and
+            # whoever needs the default pool after this gets a fresh one.
+            loop = asyncio.get_running_loop()
+            fresh = ThreadPoolExecutor(thread_name_prefix="phantom-closing")
+            await loop.run_in_executor(fresh, self._dbos.destroy)
+            loop.set_default_executor(fresh)
+        self._turns.configure(None)
 
 
 def _import_turns() -> ModuleType:
-    """0.4 s and 40 MB, most of it DBOS."""
-    from phantom import turns
+    """0.3 s and 30 MB, most of it DBOS."""
+    with deferred("psycopg"):
+        from phantom import turns
 
     return turns
 

@@ -62,6 +62,7 @@ class TurnServices:
 
 _services: TurnServices | None = None
 _running: dict[str, AgentRun] = {}
+_tasks: set[asyncio.Task[Any]] = set()
 
 
 def configure(services: TurnServices | None) -> None:
@@ -80,9 +81,22 @@ def running_count() -> int:
     return len(_running)
 
 
+async def cancel_all() -> None:
+    """End every turn in the middle, as a crash would: DBOS leaves a cancelled workflow pending, to be resumed."""
+    tasks = list(_tasks)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
 @DBOS.workflow(name="phantom_turn")
 async def turn_workflow(turn_id: str, channel_name: str, seq: int) -> str:
     """One turn from journal row to receipt. Returns the outcome as a metric label."""
+    task = asyncio.current_task()
+    if task is not None:
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
     services = _services
     if services is None:
         raise RuntimeError("turns are not configured")
@@ -194,11 +208,18 @@ async def _run_agent(services: TurnServices, presenter: Presenter, turn: Turn) -
     _running[turn.id] = run
     try:
         if isinstance(services.agent, DurableAgent) and services.agent.durable:
-            return await _guarded(run)
-        stored: dict[str, Any] = await DBOS.run_step_async({"name": f"agent-{len(turn.approvals)}"}, _agent_step, run)
+            ended = (await _guarded(run)).to_stored()
+            # How it ended is recorded too: a stop or a timeout comes from outside and would not repeat itself.
+            stored = await DBOS.run_step_async({"name": "agent-end"}, _recorded, ended)
+            return TurnOutcome.from_stored(stored)
+        stored = await DBOS.run_step_async({"name": f"agent-{len(turn.approvals)}"}, _agent_step, run)
         return TurnOutcome.from_stored(stored)
     finally:
         _running.pop(turn.id, None)
+
+
+async def _recorded(ended: dict[str, Any]) -> dict[str, Any]:
+    return ended
 
 
 async def _agent_step(run: AgentRun) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from aiohttp import web
 from phantom.errors import ConfigError
 from phantom.health import HealthReport
 from phantom.health_page import render_page
-from phantom.ingress import FastLane
+from phantom.ingress import FastLane, may_repeat
 from phantom.metrics import PrometheusMeter
 from phantom.webhooks import HttpAnswer, RequestHead, SignedRoute
 
@@ -144,7 +144,7 @@ def _head(path: bytes, request: web.Request) -> RequestHead | None:
     headers: dict[bytes, bytes] = {}
     for name, value in request.raw_headers:
         name = name.lower()
-        if name in headers and (name.startswith(b"x-") or name in (b"content-type", b"content-length", b"host")):
+        if name in headers and not may_repeat(name):
             return None
         headers[name] = value
     return RequestHead(request.method.encode(), path, headers, request.content_length)

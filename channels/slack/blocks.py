@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from channels.slack.markup import native
-from channels.slack.mrkdwn import to_mrkdwn, to_sections
+from channels.slack.mrkdwn import escape, to_mrkdwn, to_sections
 from phantom.messages import Button, ButtonStyle, OutboundMessage, Tone
 
 MAX_CHARS = 11_000
@@ -53,7 +53,7 @@ def forms(message: OutboundMessage, *, with_markdown: bool) -> Iterator[JSON]:
     elif with_markdown and len(markdown := _markdown(message)) <= MAX_MARKDOWN:
         yield {"text": text, "blocks": [{"type": "markdown", "text": markdown}, *buttons]}
     sections = _sections(message)
-    if len(sections) + len(buttons) <= MAX_BLOCKS and sum(map(len, sections)) <= MAX_ALL_BLOCKS:
+    if sections and len(sections) + len(buttons) <= MAX_BLOCKS and sum(map(len, sections)) <= MAX_ALL_BLOCKS:
         yield {"text": text, "blocks": [*map(_section, sections), *buttons]}
     yield {"text": _whole(message), "blocks": buttons}
 
@@ -81,7 +81,7 @@ def _sections(message: OutboundMessage) -> list[str]:
 
 def _whole(message: OutboundMessage) -> str:
     text = _dressed(message.tone, message.text)
-    plain = to_mrkdwn(text, message.allow_mentions)
+    plain = to_mrkdwn(text, message.allow_mentions) or escape(text)
     return plain if len(plain) <= MAX_TEXT else to_mrkdwn(text, message.allow_mentions, tight=True)
 
 
@@ -89,7 +89,7 @@ def _notification(message: OutboundMessage) -> str:
     """What notifications and screen readers get: the beginning, within what `chat.update` takes too."""
     text = _dressed(message.tone, message.text)
     short = text if len(text) <= MAX_NOTIFICATION else text[: MAX_NOTIFICATION - 1] + "…"
-    plain = to_mrkdwn(short, message.allow_mentions)
+    plain = to_mrkdwn(short, message.allow_mentions) or escape(short)
     if len(plain) > MAX_UPDATE_TEXT:
         plain = to_mrkdwn(short, message.allow_mentions, tight=True)
     return plain[:MAX_UPDATE_TEXT]

@@ -219,6 +219,7 @@ class SlackChannel:
             enterprise_id=bound.binding.enterprise_id,
             user_id=bound.me.user_id,
             bot_id=bound.me.bot_id,
+            org_wide=bound.me.is_enterprise_install,
         )
 
     def _become(self, state: str, error: PhantomError | None = None) -> None:

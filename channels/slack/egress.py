@@ -9,6 +9,7 @@ arrived. https://docs.slack.dev/messaging/message-metadata
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from channels.slack import errors
@@ -60,6 +61,8 @@ class Egress:
         if message.only_for is not None:
             return await self._whisper(message, channel, message.only_for)
         files = await self._uploads.upload(message.attachments)
+        if not message.text.strip():
+            message = replace(message, text=", ".join(file.title for file in files))
         receipt = await self._post(message, channel)
         if not files:
             return receipt

@@ -118,13 +118,13 @@ def _check(response: aiohttp.ClientResponse) -> None:
 
 async def _store(response: aiohttp.ClientResponse, handle: BinaryIO, attachment: Attachment, limit: int) -> int:
     """Write the body; stops reading at `limit`, and at the first bytes of a login page."""
-    if response.content_length is not None and response.content_length > limit:
-        raise _too_large(limit)
     is_page = response.content_type == "text/html"
     wants_page = "html" in attachment.media_type or attachment.name.lower().endswith((".html", ".htm", ".xhtml"))
     if is_page and not wants_page:
         raise LoginPage("Slack gave a login page instead of the file", hint=_CURE)
     odd_page = is_page and (attachment.size is None or attachment.size != response.content_length)
+    if not odd_page and response.content_length is not None and response.content_length > limit:
+        raise _too_large(limit)
     size = 0
     async for chunk in response.content.iter_chunked(_CHUNK):
         if odd_page and size == 0 and _LOGIN.search(chunk):

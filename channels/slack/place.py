@@ -7,7 +7,7 @@ or `source_team`, on some events only `team`, and for an organisation it may be 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from channels.slack.decode import items, mapping, text
@@ -26,12 +26,16 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """Who reads: our bot in the bound workspace. Ids are "" while `auth.test` has not answered."""
+    """Who reads: our bot in the bound workspace. Ids are "" while `auth.test` has not answered.
+
+    `org_wide`: the app is installed on a whole Enterprise Grid organisation, so its people are of many teams.
+    """
 
     team_id: str = ""
     enterprise_id: str = ""
     user_id: str = ""
     bot_id: str = ""
+    org_wide: bool = False
 
     def filled_from(self, payload: Mapping[str, Any]) -> Reader:
         """The same, with the bot's user id taken from the payload's authorizations where `auth.test` is still out."""
@@ -39,12 +43,7 @@ class Reader:
             return self
         for entry in items(payload, "authorizations"):
             if entry.get("is_bot") is True and text(entry, "team_id") in ("", self.team_id):
-                return Reader(
-                    team_id=self.team_id,
-                    enterprise_id=self.enterprise_id,
-                    user_id=text(entry, "user_id"),
-                    bot_id=self.bot_id,
-                )
+                return replace(self, user_id=text(entry, "user_id"))
         return self
 
 
@@ -101,7 +100,7 @@ def actor(payload: Mapping[str, Any], reader: Reader) -> Author:
         id=user_id,
         display_name=text(user, "name") or text(user, "username"),
         is_self=bool(user_id) and user_id == reader.user_id,
-        is_external=_foreign(team, reader),
+        is_external=not reader.org_wide and _foreign(team, reader),
         tenant=team,
     )
 
@@ -111,8 +110,8 @@ def _event_external(payload: Mapping[str, Any], event: Mapping[str, Any], reader
     claimed = text(event, "user_team") or text(event, "source_team")
     if shared is True:
         return _foreign(claimed or text(event, "team") or text(payload, "team_id"), reader)
-    if shared is False and reader.enterprise_id:
-        return False  # a colleague from another workspace of the same organisation
+    if reader.org_wide or (shared is False and reader.enterprise_id):
+        return False  # a colleague, maybe from another workspace of the same organisation
     return _foreign(claimed, reader)
 
 

@@ -141,7 +141,9 @@ class SocketLink:
                 return
             if frame.type == "disconnect":
                 self.reason = frame.reason
-                raise ConnectError(f"Slack refused the socket: {frame.reason or 'disconnect'}", code=frame.reason)
+                raise ConnectError(
+                    f"Slack refused the socket: {frame.reason or 'disconnect'}", code=frame.reason or None
+                )
 
     async def _message(self, ws: aiohttp.ClientWebSocketResponse, message: aiohttp.WSMessage) -> None:
         if message.type is aiohttp.WSMsgType.PING:

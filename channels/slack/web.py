@@ -78,7 +78,7 @@ class SlackWeb:
         self._session: aiohttp.ClientSession | None = None
         self._client: AsyncWebClient | None = None
         self._refreshing = asyncio.Lock()
-        self._refused_at: tuple[str, float] | None = None
+        self._refused_at: tuple[int, float] | None = None
 
     async def call(
         self,
@@ -230,12 +230,12 @@ class SlackWeb:
             now = self._clock.monotonic()
             asked_lately = (
                 self._refused_at is not None
-                and self._refused_at[0] == used
+                and self._refused_at[0] == hash(used)
                 and (now - self._refused_at[1] < _REFRESH_PAUSE)
             )
             try:
                 if self._token.reveal() == used and not asked_lately:
-                    self._refused_at = (used, now)
+                    self._refused_at = (hash(used), now)
                     await self._token.refresh()
                 return self._token.reveal() != used
             except PhantomError as error:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from phantom.agent import HistoryEntry
 
 _REMEMBER = re.compile(r"^(?:please\s+)?remember(?:\s+that)?[\s:,]+(?P<fact>.+)$", re.IGNORECASE | re.DOTALL)
-_NAME = re.compile(r"^(?:hi[,!.]?\s+|hello[,!.]?\s+)?(?:my name is|call me)\s+(?P<name>[^\n.!?,]{1,60})", re.IGNORECASE)
+_NAME = re.compile(
+    r"^(?:hi[,!.]?\s+|hello[,!.]?\s+)?(?:my name is\s+|call me\s+(?-i:(?=[A-Z])))(?P<name>[^\n.!?,]{1,60})",
+    re.IGNORECASE,
+)
 _FORGET_ALL = re.compile(r"^(?:please\s+)?forget\s+(?:everything|all(?: of it)?|it all)[.!]*$", re.IGNORECASE)
 _FORGET = re.compile(r"^(?:please\s+)?forget(?:\s+about|\s+that)?\s+(?P<what>.+)$", re.IGNORECASE | re.DOTALL)
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
@@ -35,6 +38,8 @@ class Memory:
     def take(self, text: str, author_id: str) -> str | None:
         """Learn or forget from one line; what happened as a sentence for chat, or None when the line is neither."""
         line = " ".join(text.split())
+        if line.endswith("?"):
+            return None
         if match := _NAME.match(line):
             return self._learn_name(match["name"].strip(), author_id)
         if match := _REMEMBER.match(line):

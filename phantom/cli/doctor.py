@@ -76,7 +76,7 @@ def _about_config(loaded: LoadedConfig) -> Iterable[Finding]:
     if not loaded.channels:
         yield Finding(
             check="channels",
-            level=Level.WARN,
-            seen="no channel is configured: the daemon would start and talk to nobody",
+            level=Level.FAIL,
+            seen="no channel is configured: the daemon has nobody to talk to and does not start",
             cure="`phantom init` writes a configuration; `phantom dev` needs none",
         )

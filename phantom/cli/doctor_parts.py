@@ -118,14 +118,14 @@ async def _channel(loaded: LoadedConfig, name: str, channel: ChannelConfig) -> S
     )
     # Built as the daemon builds it, which does no I/O but refuses what is missing.
     resolve(descriptor.target, descriptor.extra)(channel.settings, context)
-    diagnose = _own_doctor(descriptor)
-    if diagnose is None:
+    examine = _own_doctor(descriptor)
+    if examine is None:
         return [Finding(check=f"channel {name}", level=Level.OK, seen="its settings are complete; it has no doctor")]
-    return list(_translated(name, await diagnose(channel.settings, context)))
+    return list(_translated(name, await examine(channel.settings, context)))
 
 
 def _own_doctor(descriptor: Descriptor) -> Any:
-    """`diagnose(settings, context)` of the module `doctor` beside the channel's settings, None when it has none."""
+    """`examine(settings, context)` of the module `doctor` beside the channel's settings, None when it has none."""
     package = descriptor.settings.partition(":")[0].rpartition(".")[0]
     name = f"{package}.doctor"
     try:
@@ -134,7 +134,7 @@ def _own_doctor(descriptor: Descriptor) -> Any:
         if error.name == name:
             return None
         raise
-    return getattr(module, "diagnose", None)
+    return getattr(module, "examine", None)
 
 
 def _translated(name: str, findings: Iterable[ChannelFinding]) -> Iterable[Finding]:

@@ -13,7 +13,7 @@ from phantom.errors import EX_CONFIG, ConfigError
 
 def main(*, config_dir: Path | None, environ: Mapping[str, str], below: str, as_json: bool) -> int:
     """Print the rows. 78 when a channel's section has an error (the daemon would start without that channel)."""
-    from config.explain import explain
+    from config import explain
 
     loaded = load_config(config_dir, environ)
     rows = explain(loaded)

@@ -53,14 +53,17 @@ class ManualClock:
 
     async def wait_for_sleepers(self, count: int = 1, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109
         """Return once `count` tasks or more wait for this clock. Raises `TimeoutError` after `timeout` real seconds."""
+        async with asyncio.timeout(timeout):
+            await self._sleepers_seen(count)
+
+    async def _sleepers_seen(self, count: int) -> None:
         if self.sleeping >= count:
             return
         watcher: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         entry = (count, watcher)
         self._watchers.append(entry)
         try:
-            async with asyncio.timeout(timeout):
-                await watcher
+            await watcher
         finally:
             self._watchers.remove(entry)
 
@@ -91,9 +94,11 @@ class ManualClock:
             task = asyncio.ensure_future(work)
             try:
                 while not task.done():
-                    waiting = asyncio.ensure_future(self.wait_for_sleepers(timeout=timeout))
-                    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                    waiting.cancel()
+                    waiting = asyncio.ensure_future(self._sleepers_seen(1))
+                    try:
+                        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        waiting.cancel()
                     if not task.done() and (live := self._live()):
                         self._move_to(live[0][0])
                     await asyncio.sleep(0)

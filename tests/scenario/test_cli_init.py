@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("PHANTOM_", "SLACK_"))}
-
-
-def phantom(*arguments: str, cwd: Path, status: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "phantom", *arguments]
-    done = subprocess.run(
-        command, cwd=cwd, env={**CLEAN, **environ}, capture_output=True, text=True, timeout=60, check=False, input=""
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done
+from tests.scenario.cli_kit import phantom
 
 
 @pytest.mark.parametrize("style", ["env", "yaml"])

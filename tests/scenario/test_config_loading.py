@@ -156,7 +156,8 @@ def test_wrong_core_settings_are_told_all_at_once(load: Load, tmp_path: Path) ->
     with pytest.raises(config.ConfigErrors) as caught:
         load(
             {"PORT": PASTED, "PHANTOM_AGENT": f"{PASTED}", "PHANTOM_METADATA_URL": f"http://u:{PASTED}@x"},
-            core=f"nmae: x\ndrain_seconds: -1\nuvloop: {PASTED}\nname: ${{NOT_SET}}\nsecret_source: {PASTED}\nhost: 7\n",
+            core=f"nmae: x\ndrain_seconds: -1\nuvloop: {PASTED}\nname: ${{NOT_SET}}\n"
+            f"secret_source: {PASTED}\nhost: 7\n",
         )
     file = tmp_path / "phantom.yaml"
     found = {error.where: error for error in caught.value.errors}

@@ -39,9 +39,10 @@ async def test_an_answer_goes_into_the_thread_as_native_markdown(kit: Kit) -> No
     assert kit.outcomes("chat.postMessage") == {"ok": 1}
 
 
-@pytest.mark.parametrize("text", ["<!channel> <@U12345678> <!subteam^S1234>", "`<!here>`", "[x](!channel)", "a\n<!here"])
+@pytest.mark.parametrize(
+    "text", ["<!channel> <@U12345678> <!subteam^S1234>", "`<!here>`", "[x](!channel)", "a\n<!here"]
+)
 async def test_model_text_pings_nobody_in_posts_edits_whispers_and_hooks(kit: Kit, text: str) -> None:
-    kit.slack.add_user("uma", user_id="U12345678") if False else None
     posted = await kit.behaviour.send(kit.message(text))
     target = kit.ref(kit.posted()[0])
     await kit.behaviour.edit(target, kit.message("now " + text))
@@ -56,9 +57,7 @@ async def test_model_text_pings_nobody_in_posts_edits_whispers_and_hooks(kit: Ki
 
 async def test_listed_people_are_mentioned(kit: Kit) -> None:
     owner = kit.slack.owner
-    await kit.behaviour.send(
-        kit.message(f"{owner.mention}, done. <!channel>", allow_mentions=frozenset({owner.id}))
-    )
+    await kit.behaviour.send(kit.message(f"{owner.mention}, done. <!channel>", allow_mentions=frozenset({owner.id})))
     assert set(kit.posted()[0].pings) == {owner.mention}
 
 
@@ -134,8 +133,25 @@ async def test_an_answer_for_one_person_is_ephemeral(kit: Kit) -> None:
 
 
 async def test_a_response_url_is_answered_privately(kit: Kit) -> None:
-    url = kit.slack.core.hooks.issue(kit.slack.general.id, kit.slack.owner.id, "commands") if False else None
-    del url
+    owner, general = kit.slack.owner.id, kit.slack.general.id
+    url = kit.slack.core.hooks.issue("commands", user=owner, channel=general)
+    receipt = await kit.behaviour.send(kit.message("**status** <!here>", respond_url=url))
+    (whisper,) = kit.slack.ephemerals
+    assert whisper.ephemeral_for == owner
+    assert whisper.pings == []
+    assert (receipt.outcome, receipt.message_ids) == (Outcome.SENT, ())
+    assert kit.posted() == []
+
+
+async def test_a_used_up_response_url_is_replaced_by_a_whisper(kit: Kit) -> None:
+    owner, general = kit.slack.owner.id, kit.slack.general.id
+    url = kit.slack.core.hooks.issue("commands", user=owner, channel=general)
+    for number in range(7):
+        await kit.behaviour.send(kit.message(f"line {number}", key=f"k{number}", respond_url=url, only_for=owner))
+    assert len(kit.slack.ephemerals) == 7
+    assert len(kit.slack.calls_of("chat.postEphemeral")) == 2
+    with pytest.raises(MessageRejected, match="HTTP 404"):
+        await kit.behaviour.send(kit.message("more", key="k9", respond_url=url))
 
 
 async def test_a_response_url_elsewhere_gets_nothing(kit: Kit) -> None:
@@ -155,7 +171,8 @@ async def test_a_response_url_elsewhere_gets_nothing(kit: Kit) -> None:
 
 
 async def test_an_edit_replaces_text_buttons_and_key(kit: Kit) -> None:
-    await kit.behaviour.send(kit.message("working", tone=Tone.PROGRESS, buttons=(Button(action="a", label="A", value="1"),)))
+    buttons = (Button(action="a", label="A", value="1"),)
+    await kit.behaviour.send(kit.message("working", tone=Tone.PROGRESS, buttons=buttons))
     receipt = await kit.behaviour.edit(kit.ref(kit.posted()[0]), kit.message("the answer", key="k2"))
     (message,) = kit.posted()
     assert message.blocks[0]["text"] == "the answer"
@@ -219,6 +236,22 @@ async def test_files_arrive_below_the_message(kit: Kit, tmp_path: Path) -> None:
     found = await kit.behaviour.find(message, float(question.ts))
     assert found is not None
     assert found.outcome is Outcome.SENT
+
+
+async def test_a_file_without_words_is_announced_by_its_name(kit: Kit, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("x")
+    file = LocalFile(name="a.txt", media_type="", path=str(path), size=1)
+    await kit.behaviour.send(kit.message("", attachments=(file,)))
+    text, shared = kit.posted()
+    assert text.shown == "a.txt"
+    assert [one.name for one in shared.files] == ["a.txt"]
+
+
+async def test_text_that_renders_to_nothing_is_shown_as_it_is(kit: Kit) -> None:
+    kit.slack.faults.fail("chat.postMessage", "invalid_blocks")
+    await kit.behaviour.send(kit.message("[x]: <!channel>"))
+    assert kit.posted()[0].text == "[x]: &lt;!channel&gt;"
 
 
 async def test_a_message_whose_files_fail_says_so_and_is_not_sent_again(kit: Kit, tmp_path: Path) -> None:

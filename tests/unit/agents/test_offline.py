@@ -155,6 +155,11 @@ async def test_names_are_each_writers_own() -> None:
     assert await answer("what is my name?", history=history) == "Your name is Ada."
 
 
+@pytest.mark.parametrize("text", ["remember me?", "call me later", "can you forget things?"])
+async def test_talk_about_memory_is_not_memory(text: str) -> None:
+    assert (await answer("what do you remember?", history=said(text))).startswith("Nothing yet")
+
+
 async def test_status_tells_what_it_sees() -> None:
     reply = await answer("status", history=said("hi", "remember x is y"), attempt=2)
     assert "earlier messages I can see in this conversation: 2" in reply

@@ -173,6 +173,13 @@ def test_people_of_other_workspaces_are_external(
     assert a(InboundMessage, event(post(**fields), reader, **outer)).author.is_external is external
 
 
+def test_in_an_org_wide_install_people_of_other_teams_are_colleagues() -> None:
+    reader = Reader(team_id="T1", enterprise_id="E1", user_id="U0BOT", org_wide=True)
+    assert not a(InboundMessage, event(post(user_team="T2"), reader)).author.is_external
+    connected = event(post(user_team="E2"), reader, is_ext_shared_channel=True)
+    assert a(InboundMessage, connected).author.is_external
+
+
 def test_our_id_is_taken_from_the_authorizations_while_auth_test_is_out() -> None:
     early = Reader(team_id="T1")
     found = a(InboundMessage, event(post(text="<@U0BOT> hi"), early, authorizations=AUTHORIZED))
@@ -317,8 +324,9 @@ words = st.sampled_from(
 )  # fmt: skip
 keys = st.sampled_from(
     ["type", "event", "subtype", "channel", "user", "ts", "text", "message", "previous_message", "item", "files", "id",
-     "thread_ts", "deleted_ts", "item_user", "reaction", "actions", "action_id", "value", "view", "callback_id", "state",
-     "values", "team", "authorizations", "container", "message_ts", "channel_id", "command", "user_id", "tokens",
+     "thread_ts", "deleted_ts", "item_user", "reaction", "actions", "action_id", "value", "view", "callback_id",
+     "state", "values", "team", "authorizations", "container", "message_ts", "channel_id", "command", "user_id",
+     "tokens",
      "private_metadata", "ask_text", "phantom_ask_text"]
 )  # fmt: skip
 trees = st.recursive(

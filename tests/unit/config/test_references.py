@@ -74,7 +74,7 @@ def test_a_secret_reference_is_the_live_handle() -> None:
 
 
 def test_no_secrets_where_none_belong() -> None:
-    references = References({}.get, None)
+    references = References(lambda _: None, None)
     assert references.resolve("${secret:slack_bot_token}", "f: x") is UNRESOLVED
     assert "only channel settings" in references.errors[0].hint
 
@@ -89,7 +89,7 @@ def test_every_fault_is_collected() -> None:
 def test_a_variable_is_text_and_nothing_else(value: str) -> None:
     """Whatever a variable holds (YAML, references, newlines) arrives unchanged, as text."""
     written = yaml.safe_load("key: ${VALUE}")
-    resolved = References({"VALUE": value}.get, secrets).resolve(written, "f")
+    resolved = resolver(VALUE=value).resolve(written, "f")
     assert resolved == {"key": value}
 
 

@@ -1,0 +1,95 @@
+"""The local workspace: people of every kind, conversations of every kind, and the metadata service that knows its app.
+
+What does *not* live here: how the workspace behaves (`phantom.testing.fake_slack`).
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from phantom.testing.fake_metadata import FakeMetadata
+from phantom.testing.fake_slack import FakeSlack
+from phantom.testing.fake_slack.deliveries import RetrySchedule
+
+SCHEDULE = RetrySchedule((0.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0))
+"""Slack waits a minute before its second retry; here one wants to see it."""
+
+
+class LocalWorkspace:
+    """FakeSlack with its people and places, and FakeMetadata with identity and secrets. `transport`: socket, http."""
+
+    def __init__(self, transport: str) -> None:
+        self.transport = transport
+        self.slack = FakeSlack(transport=transport, team_name="Local")
+        self.gateway_secret = secrets.token_hex(32)
+        slack = self.slack
+        slack.sockets.schedule = SCHEDULE
+        slack.owner.real_name = "Olivia (you)"
+        partner = slack.add_team("Partner")
+        sam = slack.add_user("sam")
+        guest = slack.add_user("gina", guest=True)
+        external = slack.add_user("enzo", team=partner)
+        slack.general.members[:0] = [sam.id, guest.id]
+        slack.add_channel("team-private", private=True, members=[slack.owner, sam])
+        slack.add_channel("with-partner", members=[slack.owner, external], shared_with=[partner])
+        slack.group_dm(slack.owner, sam)
+        # Opened now, so that ids are the same at every start and a kept data folder still fits.
+        self.home = slack.dm(slack.owner)
+        for user in (sam, guest, external):
+            slack.dm(user)
+        self.metadata = FakeMetadata(
+            identity={
+                "tenant_id": "local",
+                "tenant_slug": "local",
+                "region": "local",
+                "host_id": "local",
+                "env": "development",
+                "slack": {
+                    "team_id": slack.team.id,
+                    "installer_user_id": slack.owner.id,
+                    "team_name": slack.team.name,
+                    "installed_at": "2024-01-01T00:00:00Z",
+                },
+            }
+        )
+        self.publish_secrets()
+
+    def publish_secrets(self) -> None:
+        """Give the metadata service the secrets that are good now."""
+        self.metadata.rotate("slack_bot_token", self.slack.bot_token)
+        self.metadata.rotate("slack_app_token", self.slack.app_token)
+        self.metadata.rotate("slack_gateway_signing_secret", self.gateway_secret)
+
+    def rotate_bot_token(self) -> None:
+        """A new bot token; the old one is revoked, and the metadata service hands out the new one."""
+        self.metadata.rotate("slack_bot_token", self.slack.app.rotate_bot_token())
+
+    def variables(self) -> dict[str, str]:
+        """What the daemon needs to find this workspace. Secrets come from the metadata service, live."""
+        found = {
+            "SLACK_TRANSPORT": self.transport,
+            "SLACK_API_BASE_URL": self.slack.api_url,
+            "PHANTOM_METADATA_URL": self.metadata.url,
+            "SECRET_SOURCE": "metadata",
+            "PHANTOM_HOST": "127.0.0.1",
+        }
+        if self.transport == "socket":
+            # Over HTTP the identity names the installer; here the greeting goes to this conversation.
+            found["SLACK_CHANNEL_ID"] = self.home.id
+        return found
+
+    def deliver_to(self, url: str) -> None:
+        """Over HTTP: send events to the daemon at `url`, signed as the gateway does."""
+        if self.transport == "http" and not self.slack.transport:
+            self.slack.deliver_over_http(
+                url, profile="gateway", secret=lambda: self.gateway_secret, schedule=SCHEDULE
+            )
+
+    async def __aenter__(self) -> LocalWorkspace:
+        await self.metadata.come_up()
+        await self.slack.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.slack.stop()
+        await self.metadata.go_down()

@@ -1,0 +1,64 @@
+"""What is generated from the settings models, and that it is complete and current."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from channels.slack.settings import SlackSettings
+from config import PhantomSettings, render_env_example, render_reference
+from config.dotenv import parse_dotenv
+from config.fields import fields_of
+from phantom.secrets import Secret
+from phantom.settings import Env, SecretField
+
+ROOT = Path(__file__).parents[3]
+
+
+class Sample(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    mode: Annotated[Literal["a", "b"] | None, Env("SAMPLE_MODE", also=("OLD_MODE",))] = Field(
+        default=None, description="Either | or."
+    )
+    people: list[str] = Field(default_factory=list, description="Who.")
+    token: Annotated[Secret | None, SecretField("sample_token"), Env("SAMPLE_TOKEN")] = Field(
+        default=None, description="The token."
+    )
+    count: int = Field(description="How many.")
+
+
+def test_a_row_for_every_field() -> None:
+    text = render_reference({"sample": Sample})
+    assert "| `mode` | `SAMPLE_MODE`, `OLD_MODE` | `a` or `b` | not set | Either \\| or. |" in text
+    assert "| `people` | - | list of text | not set | Who. |" in text
+    assert "| `token` | `SAMPLE_TOKEN` | secret `sample_token` | not set | The token. |" in text
+    assert "| `count` | - | whole number | required | How many. |" in text
+    for one in fields_of(PhantomSettings):
+        assert f"| `{one.name}` |" in text
+    assert "| `port` | `PORT`, `PHANTOM_PORT` | whole number | `3100` |" in text
+
+
+def test_every_setting_is_explained_and_has_a_variable_of_its_own() -> None:
+    fields = [*fields_of(PhantomSettings), *fields_of(SlackSettings)]
+    variables = [name for one in fields for name in one.variables]
+    assert len(variables) == len(set(variables))
+    for one in fields:
+        assert one.variables, one.name
+        assert one.info.description, one.name
+
+
+def test_the_env_example_is_current_and_complete() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert text == render_env_example({"slack": SlackSettings}), ".env.example is out of date; run `make docs`"
+    for one in (*fields_of(PhantomSettings), *fields_of(SlackSettings)):
+        if one.variables[0] != "PHANTOM_ENV":  # has no effect in .env
+            assert f"\n#{one.variables[0]}=" in text
+
+
+def test_the_env_example_with_every_line_in_force_can_be_read() -> None:
+    text = re.sub(r"^#([A-Z])", r"\1", render_env_example({"slack": SlackSettings}), flags=re.MULTILINE)
+    assert parse_dotenv(text, Path(".env"))["PORT"] == "3100"
