@@ -218,6 +218,21 @@ class SupportsRoutes(Protocol):
         ...
 
 
+@runtime_checkable
+class SupportsSecrets(Protocol):
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The secrets whose change makes another `run` worth while after an `AuthError`."""
+        ...
+
+
+@runtime_checkable
+class SupportsClose(Protocol):
+    async def aclose(self) -> None:
+        """Let go of connections, once nothing is sent any more. `run` has ended by then."""
+        ...
+
+
 class Meter(Protocol):
     """Counters and timings. Names and labels are listed in `phantom/metrics.py`; an unknown name is a bug."""
 

@@ -47,8 +47,11 @@ class _Models(Mapping[str, Any]):
 def load_config(config_dir: Path | None, environ: Mapping[str, str], cwd: Path, clock: Clock) -> LoadedConfig:
     """Everything that configuration says, with the settings of every installed channel plugin."""
     import config
+    import config.secret_names
 
     found = descriptors()
+    for kind, descriptor in found.items():
+        config.secret_names.declare(descriptor.secrets, by=kind)
     return config.load(
         config_dir=config_dir,
         environ=environ,

@@ -247,7 +247,8 @@ class Pipeline:
         self._runner.note_waiting(entry.seq, message.author.id, message.conversation.key)
         waits = self._turns.push(message.conversation.key, lambda: self._turn(entry, message))
         channel = self._channels[message.conversation.channel]
-        if waits and isinstance(channel, SupportsStatus) and Capability.REACT in channel.capabilities:
+        marks = message.message_id and Capability.REACT in channel.capabilities
+        if waits and marks and isinstance(channel, SupportsStatus):
             with contextlib.suppress(ChannelError):  # a courtesy
                 await channel.show_status(message_ref(message), TurnStatus.QUEUED, None)
 

@@ -55,8 +55,8 @@ class StatusMark:
 
     def __init__(self, channel: Channel, target: MessageRef, clock: Clock) -> None:
         self._channel = channel if isinstance(channel, SupportsStatus) else None
-        if Capability.REACT not in channel.capabilities:
-            self._channel = None
+        if Capability.REACT not in channel.capabilities or not target.message_id:
+            self._channel = None  # a question from a form or command has no message to mark
         self._target = target
         self._clock = clock
         self._wanted: TurnStatus | None = None

@@ -17,7 +17,14 @@ import structlog
 
 from phantom import __version__
 from phantom.access import AccessRules
-from phantom.channel import Channel, ChannelHealth, SupportsIntroduction, SupportsRoutes
+from phantom.channel import (
+    Channel,
+    ChannelHealth,
+    SupportsClose,
+    SupportsIntroduction,
+    SupportsRoutes,
+    SupportsSecrets,
+)
 from phantom.clock import Clock, SystemClock
 from phantom.data_folder import DataFolder
 from phantom.engine import Engine
@@ -27,7 +34,6 @@ from phantom.journal import Journal
 from phantom.loop_watch import LoopWatch
 from phantom.messages import Outcome
 from phantom.metrics import PrometheusMeter
-from phantom.secrets import Secret
 from phantom.service_manager import ServiceManager
 from phantom.supervisor import SupervisedChannel, Supervisor
 from phantom.webapp import WebApp
@@ -108,8 +114,7 @@ class Service:
         if isinstance(channel, SupportsRoutes):
             for route in channel.routes():
                 self.web.add_route(route)
-        settings = self.config.channels[channel.name].settings
-        secrets = [value for value in vars(settings).values() if isinstance(value, Secret)] if settings else []
+        secrets = channel.secrets if isinstance(channel, SupportsSecrets) else ()
         self.supervisor.add(
             SupervisedChannel(
                 channel,
@@ -253,6 +258,9 @@ class Service:
         await self.web.aclose()
         if self._engine is not None:
             await self._engine.aclose()
+        for channel in self.channels.values():
+            if isinstance(channel, SupportsClose):
+                await channel.aclose()
         await self.config.secrets.aclose()
         if self._journal is not None:
             await self._journal.aclose()

@@ -17,7 +17,7 @@ import structlog
 
 from phantom.channel import Channel, ChannelHealth, Inbox, Meter
 from phantom.clock import Clock
-from phantom.errors import AuthError, ConfigError, MetadataError, PhantomError, SecretError
+from phantom.errors import AuthError, ChannelError, ConfigError, MetadataError, PhantomError, SecretError
 from phantom.events import InstallChange
 from phantom.health import ChannelReport
 from phantom.secrets import Secret
@@ -28,6 +28,7 @@ BACKOFF_FIRST = 0.5
 BACKOFF_CAP = 60.0
 STABLE_SECONDS = 60.0
 """Up for this long: the next failure starts with the shortest pause again."""
+REVOKED = frozenset({"revoked", "token_revoked", "account_inactive"})
 RECHECK_SECONDS = 30.0
 """While credentials are refused, their source is asked this often whether they changed."""
 
@@ -73,7 +74,7 @@ class SupervisedChannel:
         self._up_at = 0.0
         self._running: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
-        self._pending_refusal: AuthError | None = None
+        self._interruption: PhantomError | None = None
 
     async def run(self) -> None:
         """Serve until cancelled; returns only for a configuration that can never work (`fatal`)."""
@@ -100,10 +101,11 @@ class SupervisedChannel:
             failures = 1 if stable else failures + 1
             await self._back_off(failures)
 
-    def refuse(self, error: AuthError) -> None:
-        """Credentials were refused outside `run` (a delivery, an uninstall event): stop serving with them."""
-        if self._running is not None and not self._running.done() and self._pending_refusal is None:
-            self._pending_refusal = error
+    def interrupt(self, error: PhantomError) -> None:
+        """Something outside `run` shows that it cannot go on: end it with `error`, which decides what follows."""
+        self.usable.clear()
+        if self._running is not None and not self._running.done() and self._interruption is None:
+            self._interruption = error
             self._running.cancel()
 
     def report(self) -> ChannelReport:
@@ -123,9 +125,9 @@ class SupervisedChannel:
         )
         try:
             await asyncio.wait((self._running,))
-            refusal, self._pending_refusal = self._pending_refusal, None
-            if refusal is not None:
-                raise refusal
+            interruption, self._interruption = self._interruption, None
+            if interruption is not None:
+                raise interruption
             self._running.result()
             raise PhantomError("the channel ended by itself", code="ended")
         finally:
@@ -154,7 +156,7 @@ class SupervisedChannel:
     async def _await_new_secret(self, error: PhantomError) -> None:
         """Rest until a secret of this channel changes. The source is also asked from time to time."""
         self.usable.clear()
-        state = "revoked" if error.code == "revoked" else "auth_failed"
+        state = "revoked" if error.code in REVOKED else "auth_failed"
         self._rest(state, error, state)
         log.error("channel_credentials_refused", channel=self.channel.name, what=error.message, cure=error.hint)
         changed = asyncio.Event()
@@ -228,20 +230,17 @@ class Supervisor:
         await self._channels[channel].usable.wait()
 
     def refused(self, channel: str, error: AuthError) -> None:
-        self._channels[channel].usable.clear()
-        self._channels[channel].refuse(error)
+        self._channels[channel].interrupt(error)
 
     async def install_changed(self, channel: str, change: InstallChange) -> None:
         """The platform says that the app was removed or its tokens revoked."""
         if change is InstallChange.RATE_LIMITED:
             log.warning("platform_limits_events", channel=channel, cure="the platform drops events for a minute")
             return
-        error = AuthError(
-            f"the app was {'uninstalled' if change is InstallChange.UNINSTALLED else 'stripped of its tokens'}",
-            code="revoked",
-            hint="install the app again and give the new bot token",
-        )
-        self.refused(channel, error)
+        # Believed only as far as a fresh start goes: it proves the token, which may have been renewed meanwhile.
+        gone = "uninstalled" if change is InstallChange.UNINSTALLED else "stripped of its tokens"
+        error = ChannelError(f"the app was {gone}", code=change.value, hint="install the app again")
+        self._channels[channel].interrupt(error)
 
     def reports(self) -> tuple[ChannelReport, ...]:
         """Every channel's report, by name."""

@@ -26,7 +26,7 @@ MAX_ALL_BLOCKS = 12_800
 MAX_BLOCKS = 50
 MAX_TEXT = 40_000
 MAX_CONTEXT = 2_000
-MAX_NOTIFICATION = 3_000
+MAX_NOTIFICATION = 2_000
 MAX_UPDATE_TEXT = 4_000
 _MAX_LABEL = 75
 _MAX_VALUE = 2_000
@@ -129,8 +129,13 @@ def _button(button: Button) -> JSON:
 
 
 def _section(text: str) -> JSON:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": text}}
+    return {"type": "section", "text": _mrkdwn(text)}
 
 
 def _context(text: str) -> JSON:
-    return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+    return {"type": "context", "elements": [_mrkdwn(text)]}
+
+
+def _mrkdwn(text: str) -> JSON:
+    """`verbatim`: else Slack reads plain words as mentions and channel names."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

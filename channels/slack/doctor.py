@@ -55,6 +55,18 @@ def fail(what: str, cure: str) -> Finding:
     return Finding(level=Level.FAIL, what=what, cure=cure)
 
 
+async def examine(settings: SlackSettings, context: ChannelContext) -> list[Finding]:
+    """`diagnose` with a Web API client of its own: what `phantom doctor` calls."""
+    token = _secret(settings.bot_token, "slack_bot_token", context)
+    if token is None:
+        return [fail("the bot token is not set", "set SLACK_BOT_TOKEN")]
+    web = SlackWeb(token=token, base_url=settings.api_base_url, clock=context.clock, meter=context.meter)
+    try:
+        return await diagnose(settings, context, web)
+    finally:
+        await web.aclose()
+
+
 async def diagnose(settings: SlackSettings, context: ChannelContext, web: SlackWeb) -> list[Finding]:
     """Everything that can be known before the first message. Never raises a `PhantomError`; shows no secret."""
     try:

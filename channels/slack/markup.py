@@ -8,7 +8,8 @@ where an entity would be shown literally. A `<` that ends a text is broken too: 
 with `!channel>`. Entities of `<` (`&lt;!channel&gt;`, `&#60;@U1>`, `&amp;lt;!here>`) get the same
 space, so that a reader that decodes once too often sees no ping either. All other `&`, `<`, `>` stay as they are: the
 block takes standard Markdown. Inside code only what Slack could read as a mention is broken (no white space before `>`
-or `|`), so that `<!DOCTYPE html>` and `List<@NonNull String>` can be copied. Which part of the text is code only
+or `|`), so that `<!DOCTYPE html>` and `List<@NonNull String>` can be copied. A bare `@channel`, `@here`, `@everyone` or
+`@group` outside code gets the space too: some of Slack's text objects parse them. Which part of the text is code only
 decides about the looks, never about the break.
 """
 
@@ -32,6 +33,10 @@ _SIGN = r"(?:[!@\#]|&(?:amp;)*(?:excl|commat|num|\#0{0,5}(?:33|64|35)|\#x0{0,5}(
 _MORE = r"&(?:amp;)*(?:gt|\#0{0,5}62|\#x0{0,5}3e);?"
 _OPENING = re.compile(rf"(?P<less>{_LESS})(?=[\\*_~`\[]*(?:<|{_SIGN}|\Z))", re.IGNORECASE)
 _IN_CODE = re.compile(rf"(?P<less>{_LESS})(?=(?!!--|!\[)\\*{_SIGN}[^\s<>|]*?(?:[>|]|{_MORE}))", re.IGNORECASE)
+_BARE = re.compile(
+    r"(?<![A-Za-z0-9])(?:@|&(?:amp;)*(?:commat|\#0{0,5}64|\#x0{0,5}40);?)(?=(?P<name>channel|here|everyone|group)\b)",
+    re.IGNORECASE,
+)
 _TARGET = re.compile(rf"(?P<opening>\]\([ \t\n]*+|\]:[ \t\n]*+)(?=\\*{_SIGN})", re.IGNORECASE)
 _MENTION = re.compile(r"<(?:[@#]|!(?:subteam\^)?)(?P<id>[A-Za-z0-9]+)(?:\|[^<>\n]*)?>")
 _TICKS = re.compile(r"`+")
@@ -42,7 +47,7 @@ def native(text: str, allowed: Set[str] = frozenset(), *, tight: bool = False) -
 
     `tight` replaces the dangerous `<` by `‹` instead, so that the text does not grow.
     """
-    if not (_OPENING.search(text) or _TARGET.search(text)):
+    if not (_OPENING.search(text) or _TARGET.search(text) or _BARE.search(text)):
         return text
     pieces: list[str] = []
     at = 0
@@ -53,10 +58,15 @@ def native(text: str, allowed: Set[str] = frozenset(), *, tight: bool = False) -
     return "".join(pieces)
 
 
-def is_allowed(mention: str, allowed: Set[str]) -> bool:
-    """Whether a whole `<…>` form names an id that the message may mention."""
-    match = _MENTION.fullmatch(mention)
-    return match is not None and match.group("id") in allowed
+def without_bare(text: str, allowed: Set[str] = frozenset(), *, tight: bool = False) -> str:
+    """`text` with `@channel` and the like broken; `tight` takes a wide `＠` instead of growing."""
+
+    def broken(match: re.Match[str]) -> str:
+        if match.group("name").lower() in allowed:
+            return match.group()
+        return "\uff20" if tight else match.group() + ZERO_WIDTH
+
+    return _BARE.sub(broken, text)
 
 
 def split_mentions(text: str, allowed: Set[str]) -> list[tuple[str, bool]]:
@@ -75,7 +85,10 @@ def _neutral(text: str, allowed: Set[str], *, tight: bool) -> str:
     text = _TARGET.sub(lambda match: f"{match.group('opening')}./", text)
     out: list[str] = []
     for piece, is_mention in split_mentions(text, allowed):
-        out.append(piece if is_mention else _OPENING.sub(lambda match: _broken(match, tight=tight), piece))
+        if not is_mention:
+            piece = _OPENING.sub(lambda match: _broken(match, tight=tight), piece)
+            piece = without_bare(piece, allowed, tight=tight)
+        out.append(piece)
     return "".join(out)
 
 

@@ -14,12 +14,13 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from channels.slack.markup import ZERO_WIDTH, parser, split_mentions
+from channels.slack.markup import ZERO_WIDTH, parser, split_mentions, without_bare
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _ADDRESS = re.compile(r"(?:https?://|mailto:|tel:)[^\s\x00-\x1f]+", re.IGNORECASE)
+_BARE_ADDRESS = re.compile(r"https?://[A-Za-z0-9\[][^\s<>|`\"\\\x00-\x1f]*", re.IGNORECASE)
 _MARKS = {"strong": "*", "em": "_", "s": "~"}
 _BULLETS = "•◦▪"
 _UNCLOSED = re.compile(r"(?:<[^<>]*|&[a-z]{0,4})$")
@@ -174,7 +175,7 @@ class _Inline:
             label = "".join(self._out[start:])
             self._out[start:] = [self._linked(address, label)]
         elif token.type == "image":
-            alt = escape(_plain(token.children or []), tight=self._tight)
+            alt = self._escaped(_plain(token.children or []))
             self._out.append(alt if self._link else self._linked(str(token.attrs.get("src", "")), alt))
         else:
             self._out.append(self._text(token.content))
@@ -187,13 +188,30 @@ class _Inline:
 
     def _text(self, text: str) -> str:
         if self._link is not None:
-            return escape(text, tight=self._tight).replace("\n", " ")
-        pieces = split_mentions(text, self._allowed)
-        return "".join(piece if mention else escape(piece, tight=self._tight) for piece, mention in pieces)
+            return self._escaped(text).replace("\n", " ")
+        out: list[str] = []
+        for piece, is_mention in split_mentions(text, self._allowed):
+            out.append(piece if is_mention else self._with_addresses(piece))
+        return "".join(out)
+
+    def _with_addresses(self, text: str) -> str:
+        """Bare addresses become links: Slack is told to leave plain text alone (`verbatim`), so it does not do it."""
+        out: list[str] = []
+        at = 0
+        for match in _BARE_ADDRESS.finditer(text):
+            address = match.group().rstrip(".,;:!?'\"")
+            if address.endswith(")") and "(" not in address:
+                address = address.rstrip(")")
+            out += (self._escaped(text[at : match.start()]), self._linked(address, ""))
+            at = match.start() + len(address)
+        return "".join([*out, self._escaped(text[at:])])
+
+    def _escaped(self, text: str) -> str:
+        return escape(without_bare(text, self._allowed, tight=self._tight), tight=self._tight)
 
     def _linked(self, address: str, label: str) -> str:
         if not _ADDRESS.fullmatch(address):
-            shown = escape(address, tight=self._tight)
+            shown = self._escaped(address)
             return f"{label} ({shown})" if label and shown else label or shown
         safe = address.replace("|", "%7C").replace("<", "%3C").replace(">", "%3E").replace("&", "&amp;")
         plain = label.replace("\n", " ").strip()

@@ -29,6 +29,7 @@ _TRIES = 3
 _BACKOFF = 0.25
 _CONNECT_TIMEOUT = 5.0
 _REFRESH_PAUSE = 10.0
+_FETCH_SECONDS = 300.0
 _DEFAULT_RETRY_AFTER = 1.0
 
 # Read methods take form arguments only; the others take JSON, which has no trouble with long texts and nested blocks.
@@ -114,13 +115,13 @@ class SlackWeb:
     @asynccontextmanager
     async def fetch(self, address: str, *, silence: float) -> AsyncIterator[aiohttp.ClientResponse]:
         """GET a file with the bearer, from Slack's own hosts only; redirects are not followed. `silence`: seconds
-        without a byte. Raises `Forbidden` for a foreign host, `ConnectError` when the line fails.
+        without a byte; five minutes in all. Raises `Forbidden` for a foreign host, `ConnectError` when the line fails.
         """
         import aiohttp
 
         if not is_slack(address, self.base_url):
             raise Forbidden("the file's address is not on a Slack host", code="foreign_host")
-        limit = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT, sock_read=silence)
+        limit = aiohttp.ClientTimeout(total=_FETCH_SECONDS, sock_connect=_CONNECT_TIMEOUT, sock_read=silence)
         try:
             async with self._open().get(
                 address, headers=self._bearer()[1], allow_redirects=False, timeout=limit

@@ -71,7 +71,7 @@ def check_lock(folder: Path) -> Finding:
     """Whether a daemon uses the data folder now."""
     try:
         handle = os.open(folder / "phantom.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Finding(check="lock", level=Level.OK, seen="no daemon has used the data folder yet")
     except OSError as error:
         seen = f"{folder / 'phantom.lock'} cannot be opened: {error.strerror}"

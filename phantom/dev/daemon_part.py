@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from phantom import logs
 from phantom.clock import SystemClock
 from phantom.daemon import load_config, make_channels
 from phantom.errors import ConfigError, StorageError
@@ -112,5 +111,3 @@ class DaemonPart:
             ],
         }
 
-
-__all__ = ["DaemonPart", "logs"]

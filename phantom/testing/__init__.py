@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from phantom.testing.fake_metadata import FakeMetadata as FakeMetadata
     from phantom.testing.fake_metadata import MetadataRequest as MetadataRequest
+    from phantom.testing.fake_slack import FakeSlack as FakeSlack
     from phantom.testing.manual_clock import ManualClock as ManualClock
+    from phantom.testing.scripted_agent import ScriptedAgent as ScriptedAgent
 
 _HOME = {
     "FakeMetadata": "fake_metadata",
-    "MetadataRequest": "fake_metadata",
+    "FakeSlack": "fake_slack",
     "ManualClock": "manual_clock",
+    "MetadataRequest": "fake_metadata",
+    "ScriptedAgent": "scripted_agent",
 }
 
 

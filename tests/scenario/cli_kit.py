@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class Running:
 
 
 @asynccontextmanager
-async def started(*arguments: str, cwd: Path, **environ: str) -> AsyncIterator[Running]:
+async def started(*arguments: str, cwd: Path, environ: Mapping[str, str]) -> AsyncIterator[Running]:
     """`phantom start …`, killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
@@ -96,6 +96,8 @@ async def started(*arguments: str, cwd: Path, **environ: str) -> AsyncIterator[R
         await process.wait()
 
 
-async def command(*arguments: str, cwd: Path, status: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+async def command(
+    *arguments: str, cwd: Path, environ: Mapping[str, str], status: int = 0
+) -> subprocess.CompletedProcess[str]:
     """`phantom()` beside a running event loop, so that fakes in this process can answer it."""
     return await asyncio.to_thread(lambda: phantom(*arguments, cwd=cwd, status=status, **environ))

@@ -32,16 +32,16 @@ def over_socket(slack: FakeSlack) -> Mapping[str, str]:
 
 async def test_start_status_doctor_and_a_clean_stop(tmp_path: Path, slack: FakeSlack) -> None:
     environ = over_socket(slack)
-    async with started("--port", "0", "--log-format", "json", cwd=tmp_path, **environ) as daemon:
+    async with started("--port", "0", "--log-format", "json", cwd=tmp_path, environ=environ) as daemon:
         port = str(await daemon.port())
         await slack.connected()
         await daemon.line("turns_running")
-        said = await command("status", "--port", port, cwd=tmp_path, **environ)
+        said = await command("status", "--port", port, cwd=tmp_path, environ=environ)
         assert "slack    ready" in said.stdout
         assert "offline" in said.stdout
-        facts = json.loads((await command("status", "--json", "--port", port, cwd=tmp_path, **environ)).stdout)
+        facts = json.loads((await command("status", "--json", "--port", port, cwd=tmp_path, environ=environ)).stdout)
         assert facts["status"] == "ok"
-        checked = await command("doctor", "--json", "--port", port, cwd=tmp_path, **environ)
+        checked = await command("doctor", "--json", "--port", port, cwd=tmp_path, environ=environ)
         findings = {finding["check"]: finding for finding in json.loads(checked.stdout)}
         assert findings["port"]["seen"].startswith("Phantom answers")
         assert f"process {daemon.process.pid}" in findings["lock"]["seen"]
@@ -57,9 +57,11 @@ async def test_flags_win_over_variables(tmp_path: Path, slack: FakeSlack) -> Non
     (tmp_path / "conf" / "phantom.yaml").write_text("name: from the folder\n")
     environ = {**over_socket(slack), "PORT": "1", "PHANTOM_HOST": "203.0.113.1", "PHANTOM_DATA_DIR": "/nonexistent"}
     flags = ("--config", "conf", "--host", "127.0.0.1", "--port", "0", "--data-dir", "kept", "--log-format", "json")
-    async with started(*flags, "--log-level", "debug", cwd=tmp_path, **environ) as daemon:
+    async with started(*flags, "--log-level", "debug", cwd=tmp_path, environ=environ) as daemon:
         port = str(await daemon.port())
-        said = await command("status", "--config", "conf", "--host", "127.0.0.1", "--port", port, cwd=tmp_path)
+        said = await command(
+            "status", "--config", "conf", "--host", "127.0.0.1", "--port", port, cwd=tmp_path, environ={}
+        )
         assert "from the folder" in said.stdout
         assert (tmp_path / "kept" / "phantom.sqlite").exists()
         assert await daemon.stop() == 0
@@ -67,7 +69,7 @@ async def test_flags_win_over_variables(tmp_path: Path, slack: FakeSlack) -> Non
 
 async def test_the_console_format_is_for_people(tmp_path: Path, slack: FakeSlack) -> None:
     flags = ("--port", "0", "--log-format", "console")
-    async with started(*flags, cwd=tmp_path, **over_socket(slack)) as daemon:
+    async with started(*flags, cwd=tmp_path, environ=over_socket(slack)) as daemon:
         line = await daemon.line("listening")
         assert " info     listening  host=127.0.0.1 port=" in line
         assert await daemon.stop() == 0
@@ -75,7 +77,7 @@ async def test_the_console_format_is_for_people(tmp_path: Path, slack: FakeSlack
 
 async def test_a_quiet_level_is_quiet(tmp_path: Path, slack: FakeSlack) -> None:
     flags = ("--port", "0", "--log-level", "error")
-    async with started(*flags, cwd=tmp_path, **over_socket(slack)) as daemon:
+    async with started(*flags, cwd=tmp_path, environ=over_socket(slack)) as daemon:
         await slack.connected()
         daemon.process.send_signal(signal.SIGTERM)
         assert await daemon.stop() == 0
@@ -84,10 +86,10 @@ async def test_a_quiet_level_is_quiet(tmp_path: Path, slack: FakeSlack) -> None:
 
 async def test_status_is_1_and_names_the_cure_when_a_channel_is_down(tmp_path: Path, slack: FakeSlack) -> None:
     environ = {**over_socket(slack), "SLACK_BOT_TOKEN": "xoxb-0000-refused"}
-    async with started("--port", "0", "--log-format", "json", cwd=tmp_path, **environ) as daemon:
+    async with started("--port", "0", "--log-format", "json", cwd=tmp_path, environ=environ) as daemon:
         port = str(await daemon.port())
-        await daemon.line('"auth_failed"')
-        said = await command("status", "--port", port, cwd=tmp_path, status=1, **environ)
+        await daemon.line("channel_credentials_refused")
+        said = await command("status", "--port", port, cwd=tmp_path, status=1, environ=environ)
         assert "auth_failed" in said.stdout
         assert "→ slack: " in said.stdout
         assert "xoxb-0000-refused" not in said.stdout + "".join(daemon.lines)
@@ -95,12 +97,12 @@ async def test_status_is_1_and_names_the_cure_when_a_channel_is_down(tmp_path: P
 
 async def test_doctor_names_a_refused_token_with_status_1(tmp_path: Path, slack: FakeSlack) -> None:
     environ = {**over_socket(slack), "SLACK_BOT_TOKEN": "xoxb-0000-refused"}
-    said = await command("doctor", "--port", "0", cwd=tmp_path, status=1, **environ)
+    said = await command("doctor", "--port", "0", cwd=tmp_path, status=1, environ=environ)
     assert "fail  channel slack" in said.stdout
     assert "xoxb-0000-refused" not in said.stdout + said.stderr
 
 
 async def test_doctor_names_the_network_when_slack_cannot_be_reached(tmp_path: Path, slack: FakeSlack) -> None:
     environ = {**over_socket(slack), "SLACK_API_BASE_URL": "http://127.0.0.1:9/api/"}
-    said = await command("doctor", "--port", "0", cwd=tmp_path, status=1, **environ)
+    said = await command("doctor", "--port", "0", cwd=tmp_path, status=1, environ=environ)
     assert "SLACK_API_BASE_URL" in said.stdout

@@ -118,7 +118,7 @@ async def test_a_workspace_that_refuses_markdown_blocks_is_remembered(kit: Kit) 
     await kit.behaviour.send(kit.message("**one** <x>", key="k1"))
     await kit.behaviour.send(kit.message("**two**", key="k2"))
     assert [message.blocks[0]["type"] for message in kit.posted()] == ["section", "section"]
-    assert kit.posted()[0].blocks[0]["text"] == {"type": "mrkdwn", "text": "*one* &lt;x&gt;"}
+    assert kit.posted()[0].blocks[0]["text"] == {"type": "mrkdwn", "text": "*one* &lt;x&gt;", "verbatim": True}
     assert len(kit.slack.calls_of("chat.postMessage")) == 3
 
 

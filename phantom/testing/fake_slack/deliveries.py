@@ -191,6 +191,16 @@ class Deliveries:
         if self._held is None:
             self._held = []
 
+    @property
+    def holding(self) -> bool:
+        """Whether new deliveries are kept back."""
+        return self._held is not None
+
+    @property
+    def held(self) -> list[Delivery]:
+        """What is kept back now, oldest first."""
+        return list(self._held or [])
+
     def release(self, order: str = "fifo") -> None:
         """Let the held ones go: `fifo`, `reversed` or `shuffled`."""
         held, self._held = self._held or [], None
@@ -206,6 +216,15 @@ class Deliveries:
     def delay_next(self, seconds: float, times: int = 1) -> None:
         """Send each of the next `times` deliveries `seconds` late."""
         self._delays += [seconds] * times
+
+    @property
+    def delays_waiting(self) -> int:
+        """How many deliveries to come will be late."""
+        return len(self._delays)
+
+    def forget_delays(self) -> None:
+        """Undo `delay_next` for what has not come yet."""
+        self._delays.clear()
 
     # settling, called by transports
 

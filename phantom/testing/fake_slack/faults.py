@@ -158,6 +158,14 @@ class Faults:
         self.clock_skews.clear()
         self.bad_signatures = self.lost_acks = 0
 
+    def armed(self) -> dict[str, int]:
+        """How many calls each armed failure still waits for, by `action` and Slack's error or status, as shown."""
+        waiting: dict[str, int] = {}
+        for fault in self._armed:
+            name = f"{fault.action} {fault.error or fault.status}" if fault.action in ("error", "reply") else fault.action
+            waiting[name] = waiting.get(name, 0) + fault.times
+        return waiting
+
     # asked by the servers
 
     def take(self, method: str) -> Fault | None:

@@ -18,6 +18,7 @@ from channels.slack.mrkdwn import to_mrkdwn, to_sections
 PING = re.compile(
     r"<(?:!(?:channel|here|everyone|group)|!subteam\^[A-Z0-9]+|@[A-Za-z0-9]+|#[A-Za-z0-9]+)(?:\|[^<>]*)?>", re.I
 )
+BARE = re.compile(r"(?<![A-Za-z0-9])@(?:channel|here|everyone|group)\b", re.I)
 ANY_FORM = re.compile(r"<[!@#]|&lt;[!@#]")
 
 HOSTILE = [
@@ -77,7 +78,7 @@ def decoded(text: str) -> str:
 
 def seen(text: str) -> str:
     """What a reader makes of it, whatever the way in which mentions were broken."""
-    return decoded(text.replace(ZERO_WIDTH, "").replace("\u2039", "<")).replace("./", "")
+    return decoded(text.replace(ZERO_WIDTH, "").replace("\u2039", "<").replace("\uff20", "@")).replace("./", "")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -139,6 +140,25 @@ def test_a_reader_sees_the_same_text() -> None:
     assert shown.replace(ZERO_WIDTH, "") == MarkdownIt("commonmark", {"html": False}).render(text)
 
 
+@pytest.mark.parametrize("word", ["channel", "here", "everyone", "group", "HERE"])
+@pytest.mark.parametrize(
+    "text", ["@{}", "hey @{}!", "_@{}_", "(@{})", "&commat;{}", "&#64;{}", "**@{}**", "[@{}](https://a.b)"]
+)
+def test_bare_words_ping_nobody(word: str, text: str) -> None:
+    source = text.format(word)
+    for tight in (False, True):
+        assert not BARE.search(decoded(native(source, tight=tight)))
+        assert not BARE.search(decoded(to_mrkdwn(source, tight=tight)))
+    assert seen(native(source)) == decoded(source)
+
+
+def test_bare_words_in_addresses_code_and_other_words_stay() -> None:
+    text = "bob@here.com `@channel` @hereby @channels @name"
+    assert native(text) == text
+    assert to_mrkdwn(text) == text
+    assert native("@here", {"here"}) == "@here"
+
+
 def test_listed_ids_may_be_mentioned() -> None:
     text = "<@U0123ABCD> and <@U999> and <!here> and `<@U0123ABCD>` [<@U0123ABCD>](https://x.yz)"
     markdown = native(text, {"U0123ABCD"})
@@ -158,6 +178,8 @@ def test_listed_ids_may_be_mentioned() -> None:
         ("# Head **line**", "*Head line*"),
         ("[label](https://a.b/c?d=1&e=2)", "<https://a.b/c?d=1&amp;e=2|label>"),
         ("<https://a.b>", "<https://a.b>"),
+        ("see https://a.b/c_d_e?x=1&y=2. And (http://x.y)", "see <https://a.b/c_d_e?x=1&amp;y=2>. And (<http://x.y>)"),
+        ("https://en.org/a_(b) https://", "<https://en.org/a_(b)> https://"),
         ("[rel](/path)", "rel (/path)"),
         ("![logo](https://a.b/c.png)", "<https://a.b/c.png|logo>"),
         ("[a|b > c](https://x.y)", "<https://x.y|a|b &gt; c>"),

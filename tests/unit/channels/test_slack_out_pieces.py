@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +151,15 @@ def test_many_buttons_stay_within_the_rows() -> None:
     form = next(forms(message("x", buttons=buttons), with_markdown=True))
     assert [len(block["elements"]) for block in form["blocks"][1:]] == [25, 25, 10]
     assert all(one["text"]["text"] and "value" not in one for one in form["blocks"][1]["elements"])
+
+
+def test_neither_the_sdk_nor_the_parser_is_loaded_before_it_is_used() -> None:
+    code = (
+        "import sys, channels.slack.behaviour, channels.slack.doctor, phantom.rendering;"
+        "heavy = {'slack_sdk', 'slack_bolt', 'markdown_it', 'aiohttp'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

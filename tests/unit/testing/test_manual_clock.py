@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from phantom import testing
 from phantom.clock import Clock
 from phantom.testing import ManualClock
 
@@ -79,3 +80,9 @@ async def test_waiting_is_bounded_and_no_time_is_no_wait() -> None:
     await clock.sleep(-1)
     with pytest.raises(TimeoutError):
         await clock.wait_for_sleepers(1, timeout=0.01)
+
+
+def test_the_kit_gives_what_it_names() -> None:
+    for name in ("FakeMetadata", "FakeSlack", "ManualClock", "MetadataRequest", "ScriptedAgent"):
+        assert getattr(testing, name).__name__ == name
+    assert not hasattr(testing, "Nothing")

@@ -1,0 +1,158 @@
+"""What a page can do to the daemon: hold, delay, repeat, forge, refuse, cut, revoke, kill. All of it happens in fact.
+
+What does *not* live here: how a fault works (`phantom.testing.fake_slack`), what people do (`actions.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from phantom.dev.daemon_part import DaemonPart
+from phantom.dev.hub import Hub
+from phantom.dev.workspace import LocalWorkspace
+
+JSON = dict[str, Any]
+POST = "chat.postMessage"
+
+
+class Disturbances:
+    """`table` maps the request's `do` to its function; `armed` counts what waits for its occasion."""
+
+    def __init__(self, workspace: LocalWorkspace, daemon: DaemonPart, hub: Hub) -> None:
+        self._workspace = workspace
+        self._slack = workspace.slack
+        self._daemon = daemon
+        self._hub = hub
+        hub.arming = self._arming
+        self.table: dict[str, Callable[[JSON], Awaitable[JSON | None]]] = {
+            "details": self._details,
+            "hold": self._hold,
+            "release": self._release,
+            "delay": self._delay,
+            "lose_ack": self._lose_ack,
+            "corrupt": self._corrupt,
+            "stale": self._stale,
+            "redeliver": self._redeliver,
+            "replay": self._replay,
+            "rate_limit": self._rate_limit,
+            "fail": self._fail,
+            "lose_answer": self._lose_answer,
+            "drop_socket": self._drop_socket,
+            "disconnect": self._disconnect,
+            "revoke": self._revoke,
+            "restore": self._restore,
+            "rotate": self._rotate,
+            "restart": self._restart,
+            "clear": self._clear,
+        }
+
+    def _arming(self) -> JSON:
+        """What is armed and has not happened yet."""
+        faults, delivered = self._slack.faults, self._slack.delivered
+        return {
+            "armed": {
+                "delay": delivered.delays_waiting,
+                "lose_ack": faults.lost_acks,
+                "corrupt": faults.bad_signatures,
+                "stale": len(faults.clock_skews),
+                **faults.armed(),
+            }
+        }
+
+    async def _details(self, request: JSON) -> JSON | None:
+        return self._hub.details(str(request["key"]))
+
+    # --- events on their way to the daemon ---
+
+    async def _hold(self, request: JSON) -> JSON | None:
+        self._slack.delivered.hold()
+        return None
+
+    async def _release(self, request: JSON) -> JSON | None:
+        held = self._slack.delivered.held
+        self._slack.delivered.release(str(request.get("order", "fifo")))
+        for one in held:
+            self._hub.tell_delivery(one)
+        return {"released": len(held)}
+
+    async def _delay(self, request: JSON) -> JSON | None:
+        self._slack.delivered.delay_next(float(request.get("seconds", 3)))
+        return None
+
+    async def _lose_ack(self, request: JSON) -> JSON | None:
+        self._slack.faults.lose_acks()
+        return None
+
+    async def _corrupt(self, request: JSON) -> JSON | None:
+        self._only_http()
+        self._slack.faults.corrupt_signature()
+        return None
+
+    async def _stale(self, request: JSON) -> JSON | None:
+        self._only_http()
+        self._slack.faults.shift_timestamp(-3600)
+        return None
+
+    async def _redeliver(self, request: JSON) -> JSON | None:
+        self._slack.redeliver(self._hub.delivery(str(request["key"])))
+        return None
+
+    async def _replay(self, request: JSON) -> JSON | None:
+        """The very bytes of an earlier post, signature and all, as somebody who recorded it could send them."""
+        self._only_http()
+        status = await self._slack.sender.replay(self._hub.delivery(str(request["key"])))
+        return {"status": status}
+
+    # --- what Slack answers the daemon ---
+
+    async def _rate_limit(self, request: JSON) -> JSON | None:
+        self._slack.faults.rate_limit(POST, retry_after=2)
+        return None
+
+    async def _fail(self, request: JSON) -> JSON | None:
+        self._slack.faults.reply(POST, 503, b"<html>upstream unavailable</html>")
+        return None
+
+    async def _lose_answer(self, request: JSON) -> JSON | None:
+        self._slack.faults.drop_after(POST)
+        return None
+
+    # --- the connection and the credentials ---
+
+    async def _drop_socket(self, request: JSON) -> JSON | None:
+        return {"dropped": self._slack.sockets.drop()}
+
+    async def _disconnect(self, request: JSON) -> JSON | None:
+        if self._slack.sockets.connections:
+            self._slack.sockets.disconnect("refresh_requested")
+        return None
+
+    async def _revoke(self, request: JSON) -> JSON | None:
+        self._slack.faults.revoke_bot_token()
+        return None
+
+    async def _restore(self, request: JSON) -> JSON | None:
+        self._slack.faults.restore_bot_token()
+        # The same value under a new rotation id: that is how the service says that a secret was looked after.
+        self._workspace.publish_secrets()
+        return None
+
+    async def _rotate(self, request: JSON) -> JSON | None:
+        self._workspace.rotate_bot_token()
+        return None
+
+    async def _restart(self, request: JSON) -> JSON | None:
+        await self._daemon.restart()
+        return None
+
+    async def _clear(self, request: JSON) -> JSON | None:
+        """Everything as at the beginning, but for what has happened."""
+        self._slack.faults.clear()
+        self._slack.delivered.forget_delays()
+        await self._release({})
+        return None
+
+    def _only_http(self) -> None:
+        if self._workspace.transport != "http":
+            raise ValueError("only signed posts can do this: start with SLACK_TRANSPORT=http")

@@ -1,0 +1,317 @@
+"""The real daemon as a child process: started on a data folder, waited for, killed, stopped, and read.
+
+    async with FakeSlack() as slack, DaemonProcess(env=socket_env(slack), data_dir=tmp_path / "data") as daemon:
+        question = await slack.post(slack.owner, slack.general, f"{slack.mention} hello")
+        await slack.wait_for(lambda: slack.replies(question))
+        await daemon.kill()          # SIGKILL: nothing is flushed, nothing is said
+        await daemon.start()         # again, on the same data folder and the same port
+        assert await daemon.stop() == 0
+
+What does *not* live here: the services around it (`fake_slack`, `fake_metadata`) and what it should do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from phantom.testing.fake_metadata import FakeMetadata
+from phantom.testing.fake_slack import FakeSlack
+
+GATEWAY_SECRET = "0123456789abcdef" * 4
+"""What `gateway_env` has a gateway sign with, unless told otherwise."""
+
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+_PORTS = range(20_000, 32_000)
+"""Below the ports that systems hand out for outgoing connections, so that a port survives the time between a kill and
+the next start.
+"""
+_POLL = 0.01
+
+
+class DaemonProcess:
+    """`phantom start` in a process group of its own. `env` comes on top of a nearly empty environment, so that nothing
+    of the developer's own settings takes part; the port stays the same over restarts. Times are seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        env: Mapping[str, str],
+        data_dir: Path,
+        cwd: Path | None = None,
+        python_path: Sequence[Path] = (),
+        port: int | None = None,
+        ready_within: float = 20.0,
+        command: Sequence[str] = (sys.executable, "-m", "phantom", "start"),
+        before_exec: Callable[[], None] | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.port = free_port() if port is None else port
+        self.env = _environment(env, data_dir, self.port, python_path)
+        self.lines: list[str] = []
+        """Everything that it printed, over all starts."""
+        self.starts = 0
+        self._command = tuple(command)
+        self._cwd = cwd
+        self._ready_within = ready_within
+        self._before_exec = before_exec
+        self._process: asyncio.subprocess.Process | None = None
+        self._readers: list[asyncio.Task[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+        self._printed = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """The server's root, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the present start."""
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs now."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def output(self) -> str:
+        """Everything printed, as one text."""
+        return "\n".join(self.lines)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    async def start(self, *, ready: bool = True) -> None:
+        """Start it; with `ready`, return once `/ready` says 200. Raises `RuntimeError` when it ends before that,
+        `TimeoutError` when it takes too long; both quote what it printed.
+        """
+        if self.alive:
+            raise RuntimeError("it runs already")
+        self.starts += 1
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command,
+            env=self.env,
+            cwd=self._cwd,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=1 << 22,
+            preexec_fn=self._before_exec,
+        )
+        self._readers = [
+            asyncio.create_task(self._read(stream)) for stream in (self._process.stdout, self._process.stderr) if stream
+        ]
+        if ready:
+            await self.until_ready()
+
+    async def until_ready(self) -> None:
+        """Wait for `/ready`. Raises as `start` does."""
+        try:
+            async with asyncio.timeout(self._ready_within):
+                while not await self._is_ready():
+                    if not self.alive:
+                        await self._finish()
+                        raise RuntimeError(f"the daemon ended with {self._child.returncode}:\n{self.output[-4000:]}")
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            raise TimeoutError(f"not ready within {self._ready_within} s:\n{self.output[-4000:]}") from None
+
+    async def kill(self) -> None:
+        """SIGKILL the whole group, now; return once it is gone."""
+        self._signal(signal.SIGKILL, group=True)
+        await self.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM; it drains."""
+        self._signal(signal.SIGTERM)
+
+    async def wait(self, within: float = 30.0) -> int:
+        """Wait for its end and return the exit status (negative: the signal). Raises `TimeoutError`."""
+        async with asyncio.timeout(within):
+            status = await self._child.wait()
+            await self._finish()
+        return status
+
+    async def stop(self, within: float = 30.0) -> int:
+        """SIGTERM and wait for the end."""
+        self.terminate()
+        return await self.wait(within)
+
+    async def aclose(self) -> None:
+        """Kill what still runs."""
+        if self.alive:
+            await self.kill()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, path: str, *, accept: str = "application/json") -> tuple[int, str]:
+        """GET a page of the daemon: status and body."""
+        async with self._client().get(self.url + path, headers={"Accept": accept}) as answer:
+            return answer.status, await answer.text()
+
+    async def health(self) -> dict[str, Any]:
+        """The `/health` document."""
+        found: dict[str, Any] = orjson.loads((await self.get("/health"))[1])
+        return found
+
+    async def metrics(self) -> dict[str, float]:
+        """Every sample of `/metrics` by `name{label="value",…}`."""
+        _, text = await self.get("/metrics")
+        samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    async def until(self, holds: Callable[[dict[str, Any]], bool], within: float = 15.0) -> dict[str, Any]:
+        """Wait until the health document satisfies `holds`, and return it. Raises `TimeoutError` with the last one."""
+        health: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(within):
+                while not holds(health := await self.health()):
+                    await asyncio.sleep(_POLL * 3)
+        except TimeoutError:
+            raise TimeoutError(f"last health: {health}\n{self.output[-4000:]}") from None
+        return health
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The log lines whose event is `name`, oldest first (JSON log format, the default here)."""
+        found = [_line(line) for line in self.lines]
+        return [line for line in found if line.get("event") == name]
+
+    async def until_logged(self, name: str, count: int = 1, within: float = 15.0) -> list[dict[str, Any]]:
+        """Wait until `count` lines of event `name` were logged. Raises `TimeoutError`."""
+        try:
+            async with asyncio.timeout(within):
+                while len(self.events(name)) < count:
+                    self._printed.clear()
+                    await self._printed.wait()
+        except TimeoutError:
+            raise TimeoutError(f"{name} was not logged {count} times:\n{self.output[-4000:]}") from None
+        return self.events(name)
+
+    def rss(self) -> int:
+        """Resident memory of the process in bytes (Linux)."""
+        fields = Path(f"/proc/{self.pid}/status").read_text().split()
+        return int(fields[fields.index("VmRSS:") + 1]) * 1024
+
+    @property
+    def _child(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("it was never started")
+        return self._process
+
+    def _signal(self, number: int, *, group: bool = False) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if group:
+                os.killpg(self._child.pid, number)
+            else:
+                self._child.send_signal(number)
+
+    async def _is_ready(self) -> bool:
+        try:
+            status, _ = await self.get("/ready")
+        except aiohttp.ClientError:
+            return False
+        return status == 200
+
+    async def _read(self, stream: asyncio.StreamReader) -> None:
+        while line := await stream.readline():
+            self.lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+            self._printed.set()
+
+    async def _finish(self) -> None:
+        """Read what is left of its output, and let go of connections to it."""
+        await asyncio.gather(*self._readers)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        return self._session
+
+
+def socket_env(slack: FakeSlack) -> dict[str, str]:
+    """What a daemon needs for Socket Mode at this workspace."""
+    return {
+        "SLACK_TRANSPORT": "socket",
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_APP_TOKEN": slack.app_token,
+        "SLACK_API_BASE_URL": slack.api_url,
+    }
+
+
+def gateway_env(slack: FakeSlack, metadata: FakeMetadata, *, secret: str = GATEWAY_SECRET) -> dict[str, str]:
+    """What it needs as a gateway's tenant; `metadata` is given the identity and the secrets."""
+    metadata.identity = {
+        "tenant_id": "tenant-1",
+        "slack": {
+            "team_id": slack.team.id,
+            "installer_user_id": slack.owner.id,
+            "team_name": slack.team.name,
+            "installed_at": "2024-01-01T00:00:00Z",
+        },
+    }
+    metadata.rotate("slack_bot_token", slack.bot_token)
+    metadata.rotate("slack_gateway_signing_secret", secret)
+    return {
+        "SLACK_TRANSPORT": "http",
+        "SLACK_API_BASE_URL": slack.api_url,
+        "PHANTOM_METADATA_URL": metadata.url,
+    }
+
+
+def free_port() -> int:
+    """A port that nobody listens on now, and that no outgoing connection will take."""
+    choose = random.SystemRandom()
+    for _ in range(200):
+        port = choose.choice(_PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("no free port was found")
+
+
+def _environment(
+    env: Mapping[str, str], data_dir: Path, port: int, python_path: Sequence[Path]
+) -> dict[str, str]:
+    whole = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    paths = [str(path) for path in python_path] + [part for part in sys.path if part]
+    whole |= {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONUNBUFFERED": "1",
+        "PORT": str(port),
+        "PHANTOM_DATA_DIR": str(data_dir),
+        "PHANTOM_LOG_FORMAT": "json",
+        "PHANTOM_ENV": "production",
+    }
+    return whole | dict(env)
+
+
+def _line(text: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
