@@ -47,6 +47,10 @@ class Envelope(NamedTuple):
     body: bytes
     received_at: float
     encoding: str = "json"
+    idle: bool = False
+    """Plain talk that does not address us: unless it is in a conversation we are in, its text need not be kept."""
+    session: str = ""
+    """`ConversationRef.key` of the conversation that the event belongs to or starts, where a glance could tell."""
 
 
 @dataclass(frozen=True, slots=True)

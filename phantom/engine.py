@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from phantom.agent import Agent, AgentContext
-from phantom.channel import Admission, Envelope, Suggestion
+from phantom.channel import Admission, Envelope, Meter, Suggestion
 from phantom.commands import Commands
 from phantom.egress import Egress
 from phantom.journal import Journal
@@ -25,12 +26,29 @@ if TYPE_CHECKING:
 
 
 class JournalInbox:
-    """The channels' door: `phantom.channel.Inbox`."""
+    """The channels' door: `phantom.channel.Inbox`. Keeps no text that cannot concern the agent."""
 
-    def __init__(self, journal: Journal, sessions: Sessions) -> None:
+    def __init__(self, journal: Journal, sessions: Sessions, meter: Meter) -> None:
+        self._journal = journal
         self._sessions = sessions
-        self.submit: Callable[[Envelope, Callable[[Admission], None]], None] = journal.submit
-        self.admit = journal.admit
+        self._meter = meter
+
+    def submit(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
+        session = envelope.session
+        if not envelope.idle:
+            if session:
+                self._sessions.expect(session)
+            self._journal.submit(envelope, done)
+        elif session and self._sessions.known(session):
+            self._journal.submit(envelope, done)
+        else:
+            self._meter.count("phantom_events_total", channel=envelope.channel, outcome="not_addressed")
+            self._journal.submit_key(envelope, done)
+
+    async def admit(self, envelope: Envelope) -> Admission:
+        answered: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()
+        self.submit(envelope, lambda admission: None if answered.done() else answered.set_result(admission))
+        return await answered
 
     async def suggest(self, channel: str, tenant: str, author: str, typed: str) -> Sequence[Suggestion]:
         return await self._sessions.recent(channel, tenant, author, typed)
@@ -47,7 +65,7 @@ class Engine:
         self.outbox = Outbox(journal, clock)
         self.egress = Egress(self.outbox, clock, meter, daemon.supervisor, daemon.mask)
         self.runner = TurnRunner(daemon.folder.path / "turns.sqlite", journal, meter)
-        self.inbox = JournalInbox(journal, self.sessions)
+        self.inbox = JournalInbox(journal, self.sessions, meter)
         rules = daemon.rules()
         commands = Commands(
             name=daemon.core.name,

@@ -18,6 +18,7 @@ from typing import TypeVar
 from phantom.channel import Admission, Envelope, Meter
 from phantom.errors import StorageError
 from phantom.storage.schema import (
+    STATE_ADMITTED,
     STATE_CLAIMED,
     STATE_DONE,
     STATE_DUPLICATE,
@@ -85,13 +86,14 @@ class Journal:
 
     def submit(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
         """Admit; `done` is called on the loop after the commit, or with `stored=False` when it failed."""
-        self._writer.admit(
-            f"{envelope.channel}{_SEPARATOR}{envelope.tenant}{_SEPARATOR}{envelope.event_id}",
-            f"{envelope.kind}/{envelope.encoding}",
-            envelope.received_at,
-            envelope.body,
-            done,
-        )
+        channel, tenant, event_id, kind, body, received_at, encoding, _, _ = envelope
+        key = f"{channel}{_SEPARATOR}{tenant}{_SEPARATOR}{event_id}"
+        self._writer.admit(key, f"{kind}/{encoding}", received_at, body, STATE_ADMITTED, done)
+
+    def submit_key(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
+        """The same for an event of which nothing but the key is kept: durable and deduplicated, never worked on."""
+        key = f"{envelope.channel}{_SEPARATOR}{envelope.tenant}{_SEPARATOR}{envelope.event_id}"
+        self._writer.admit(key, "", envelope.received_at, None, STATE_IGNORED, done)
 
     async def admit(self, envelope: Envelope) -> Admission:
         """Admit and wait for the commit."""

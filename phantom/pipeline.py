@@ -201,8 +201,9 @@ class Pipeline:
     async def _judge(self, message: InboundMessage) -> Verdict:
         rules = self._rules[message.conversation.channel]
         author, conversation = message.author, message.conversation
-        engaged = self._sessions.known(conversation.key)
-        spoke = engaged and await self._sessions.spoke_before(conversation.key, author.id)
+        engaged = spoke = False
+        if not message.mentions_me and self._sessions.known(conversation.key):
+            engaged, spoke = await self._sessions.engagement(conversation.key, author.id)
         verdict = meant_for_us(message, rules, engaged=engaged, spoke_before=spoke)
         if not verdict.accepted:
             return verdict

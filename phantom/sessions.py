@@ -41,13 +41,18 @@ class Sessions:
         self._known = dict.fromkeys(reversed(keys))
 
     def known(self, key: str) -> bool:
-        """Whether the agent has been addressed in this conversation."""
+        """Whether the agent may have been addressed in this conversation; `engagement` knows for sure."""
         return key in self._known
 
-    async def spoke_before(self, key: str, author: str) -> bool:
-        """Whether this author has addressed the agent in this conversation."""
-        sql = "SELECT 1 FROM history WHERE session = ? AND author = ? AND role = 'user' LIMIT 1"
-        return await self._journal.read(lambda db: db.execute(sql, (key, author)).fetchone() is not None)
+    def expect(self, key: str) -> None:
+        """An event that may start this conversation is on its way: a follow-up close behind it must not be missed."""
+        self._remember(key)
+
+    async def engagement(self, key: str, author: str) -> tuple[bool, bool]:
+        """Whether the agent took part in this conversation, and whether this author addressed it there."""
+        sql = "SELECT max(author = ?) FROM history WHERE session = ? AND role = 'user'"
+        (spoke,) = await self._journal.read(lambda db: db.execute(sql, (author, key)).fetchone())
+        return spoke is not None, bool(spoke)
 
     async def begin_turn(
         self, conversation: ConversationRef, turn: str, author: Author, text: str, at: float

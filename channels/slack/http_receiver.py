@@ -27,6 +27,7 @@ from channels.slack.decode import (
     json_object,
 )
 from channels.slack.event_key import event_key
+from channels.slack.glance import glance
 from channels.slack.place import CHANNEL
 from channels.slack.rotation import Recheck
 from channels.slack.team import NO_TEAM, Binding, judge, judge_form
@@ -51,6 +52,8 @@ class Serving:
     inbox: Inbox
     binding: Binding
     scheme: Scheme
+    me: str = ""
+    """Our own user id, "" when it is not known."""
 
 
 class SlackHttpReceiver:
@@ -172,7 +175,8 @@ class SlackHttpReceiver:
             self._meter.count(REQUESTS, channel=CHANNEL, outcome="platform_rate_limited")
             log.warning("slack_events_rate_limited", channel=CHANNEL, cure="Slack drops events of this app for a while")
         key = event_key(claim.event_id, payload.get("event_id"), claim.mac)
-        return self._admit(serving, EVENT, JSON, key, body, now, answer)
+        seen = glance(payload, serving.binding.team_id, serving.me)
+        return self._admit(serving, EVENT, JSON, key, body, now, answer, *seen)
 
     def _challenge(self, payload: dict[str, Any], verdict: str, answer: AnswerSink) -> None:
         challenge = payload.get("challenge")
@@ -218,6 +222,8 @@ class SlackHttpReceiver:
         body: bytes,
         now: float,
         answer: AnswerSink,
+        idle: bool = False,
+        session: str = "",
     ) -> None:
         self.last_event_at = now
 
@@ -229,15 +235,7 @@ class SlackHttpReceiver:
             return answer(answers.OK)
 
         serving.inbox.submit(
-            Envelope(
-                channel=CHANNEL,
-                tenant=serving.binding.team_id,
-                event_id=key,
-                kind=kind,
-                body=body,
-                received_at=now,
-                encoding=encoding,
-            ),
+            Envelope(CHANNEL, serving.binding.team_id, key, kind, body, now, encoding, idle, session),
             done,
         )
 

@@ -83,7 +83,7 @@ class HttpTransport:
         scheme: Scheme = DirectScheme()
         if self.profile == "gateway":
             scheme = GatewayScheme(tenant_id=bound.tenant_id, accept_v1=self._settings.accept_v1)
-        self._receiver.open(Serving(inbox=inbox, binding=bound.binding, scheme=scheme))
+        self._receiver.open(Serving(inbox=inbox, binding=bound.binding, scheme=scheme, me=bound.me.user_id))
         try:
             live()
             if self.profile == "gateway":

@@ -19,6 +19,7 @@ from channels.slack import socket_frames, suggest
 from channels.slack.boot import APP_CURE, Bound, boot_token, check_app_token
 from channels.slack.decode import EVENT, JSON
 from channels.slack.event_key import clean
+from channels.slack.glance import glance
 from channels.slack.place import CHANNEL
 from channels.slack.socket_frames import Frame, ack
 from channels.slack.socket_link import SocketLink
@@ -237,6 +238,7 @@ class _Intake:
         payload = frame.payload or {}
         now = self._transport.last_event_at = self._clock.now()
         event_id = payload.get("event_id") if frame.kind == EVENT else None
+        idle, session = glance(payload, self._bound.binding.team_id, self._bound.me.user_id)
 
         def done(admission: Admission) -> None:
             if not admission.stored:
@@ -255,6 +257,8 @@ class _Intake:
                 body=orjson.dumps(payload),
                 received_at=now,
                 encoding=JSON,
+                idle=idle,
+                session=session,
             ),
             done,
         )

@@ -15,7 +15,6 @@ _LIBRARIES = (
     "orjson",
     "pydantic",
     "pydantic-ai-slim",
-    "slack-bolt",
     "slack-sdk",
     "structlog",
     "uvloop",

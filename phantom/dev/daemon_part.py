@@ -110,4 +110,3 @@ class DaemonPart:
                 for one in report.channels
             ],
         }
-

@@ -6,7 +6,7 @@ import io
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import orjson
 
@@ -34,7 +34,7 @@ class LogFeed(io.TextIOBase):
     def configure(self, redactor: Redactor) -> None:
         """Send the whole process's logging here."""
         level = "debug" if self._from == 0 else "info"
-        logs.configure(redactor=redactor, level=level, log_format="json", stream=self)
+        logs.configure(redactor=redactor, level=level, log_format="json", stream=cast(TextIO, self))
 
     def write(self, text: str) -> int:
         """One line of JSON, as the pipeline of `phantom.logs` writes it."""

@@ -108,7 +108,8 @@ def _about(one: Delivery) -> str:
     payload = one.payload
     event = payload.get("event")
     if isinstance(event, dict):
-        inner = event.get("message") if isinstance(event.get("message"), dict) else event
+        message = event.get("message")
+        inner = message if isinstance(message, dict) else event
         return str(inner.get("text") or event.get("reaction") or "")[:80]
     if one.kind == "slash_commands":
         return str(payload.get("text", ""))[:80]

@@ -24,7 +24,6 @@ class LocalWorkspace:
         self.gateway_secret = secrets.token_hex(32)
         slack = self.slack
         slack.sockets.schedule = SCHEDULE
-        slack.owner.real_name = "Olivia (you)"
         partner = slack.add_team("Partner")
         sam = slack.add_user("sam")
         guest = slack.add_user("gina", guest=True)
@@ -81,9 +80,7 @@ class LocalWorkspace:
     def deliver_to(self, url: str) -> None:
         """Over HTTP: send events to the daemon at `url`, signed as the gateway does."""
         if self.transport == "http" and not self.slack.transport:
-            self.slack.deliver_over_http(
-                url, profile="gateway", secret=lambda: self.gateway_secret, schedule=SCHEDULE
-            )
+            self.slack.deliver_over_http(url, profile="gateway", secret=lambda: self.gateway_secret, schedule=SCHEDULE)
 
     async def __aenter__(self) -> LocalWorkspace:
         await self.metadata.come_up()

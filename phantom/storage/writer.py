@@ -27,13 +27,13 @@ AdmitDone = Callable[[Admission], None]
 _Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
 _Piece = tuple[list[object], list[AdmitDone], list[_Job]]
 
-COLUMNS = 4
-"""Values of one admission: key, kind, received_at (epoch seconds), body."""
+COLUMNS = 5
+"""Values of one admission: key, kind, received_at (epoch seconds), body, state."""
 MAX_ROWS = 128
-"""Rows in one INSERT: 4 parameters each, far below SQLite's limit, and few enough statement shapes to stay cached."""
+"""Rows in one INSERT: 5 parameters each, far below SQLite's limit, and few enough statement shapes to stay cached."""
 
 _INSERTS = [
-    "INSERT OR IGNORE INTO inbox (key, kind, received_at, body) VALUES " + ",".join(["(?,?,?,?)"] * n)  # noqa: S608
+    "INSERT OR IGNORE INTO inbox (key, kind, received_at, body, state) VALUES " + ",".join(["(?,?,?,?,?)"] * n)  # noqa: S608
     for n in range(MAX_ROWS + 1)
 ]
 
@@ -97,10 +97,10 @@ class Writer:
             self._thread.join()
             self._connection.close()
 
-    def admit(self, key: str, kind: str, received_at: float, body: bytes, done: AdmitDone) -> None:
+    def admit(self, key: str, kind: str, received_at: float, body: bytes | None, state: int, done: AdmitDone) -> None:
         """Queue one admission. Event loop only."""
         self.depth += 1
-        self._values += (key, kind, received_at, body)
+        self._values += (key, kind, received_at, body, state)
         self._dones.append(done)
         if not self._flushing:
             self._flushing = True

@@ -7,6 +7,7 @@ it was answered. So the order of admission is the order of writing, and answers 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import re
@@ -15,11 +16,13 @@ from pathlib import Path
 
 from phantom.testing.daemon_process import DaemonProcess
 from phantom.testing.fake_slack import FakeSlack
+from phantom.testing.fake_slack.changes import MessageChanged
 from phantom.testing.fake_slack.message import FakeMessage
 from phantom.testing.fake_slack.model import FakeChannel, FakeUser
 
 HERE = Path(__file__).parent
 ANSWER = re.compile(r"answer (\d+)\.")
+AHEAD = 4
 
 
 def kills(normally: int) -> int:
@@ -38,24 +41,45 @@ class Talk:
 
 
 class Load:
-    """People who keep writing, whatever becomes of the daemon."""
+    """People who keep writing, whatever becomes of the daemon; each has at most `AHEAD` questions unanswered."""
 
-    def __init__(self, slack: FakeSlack, *, dms: int = 4, threads: int = 6) -> None:
+    def __init__(self, slack: FakeSlack, *, dms: int = 10, channels: int = 4, threads: int = 3) -> None:
         self.slack = slack
         self.talks = [Talk(user, slack.dm(user)) for user in (slack.add_user(f"u{n}") for n in range(dms))]
-        self.talks += [Talk(slack.owner, slack.general) for _ in range(threads)]
+        for n in range(channels):
+            place = slack.add_channel(f"c{n}", members=[slack.owner])
+            self.talks += [Talk(slack.owner, place) for _ in range(threads)]
         self._next = 0
         self._stop = asyncio.Event()
+        self._answered: set[int] = set()
+        self._more = asyncio.Condition()
 
     async def run(self) -> None:
         """Write until `stop`, then return once everything written is acked."""
+        watch = asyncio.create_task(self._watch())
         async with asyncio.TaskGroup() as group:
             for talk in self.talks:
                 group.create_task(self._write(talk))
+        watch.cancel()
 
-    def stop(self) -> None:
+    async def _watch(self) -> None:
+        async with self.slack.subscribe() as changes:
+            async for change in changes:
+                if isinstance(change, MessageChanged) and change.message.user == self.slack.bot.id:
+                    found = {int(number) for number in ANSWER.findall(change.message.shown)}
+                    if not found <= self._answered:
+                        async with self._more:
+                            self._answered |= found
+                            self._more.notify_all()
+
+    def _may_write(self, talk: Talk) -> bool:
+        return self._stop.is_set() or sum(number not in self._answered for number in talk.asked) < AHEAD
+
+    async def stop(self) -> None:
         """Write no more."""
         self._stop.set()
+        async with self._more:
+            self._more.notify_all()
 
     async def _write(self, talk: Talk) -> None:
         random_ = random.Random(id(talk))
@@ -78,9 +102,10 @@ class Load:
             await asyncio.gather(*(one.settled.wait() for one in sent))
             assert all(one.acked for one in sent)
             pause = random_.choice((0.0, 0.0, 0.05, 0.3, 1.5))
-            with_pause = asyncio.ensure_future(self._stop.wait())
-            await asyncio.wait((with_pause,), timeout=pause)
-            with_pause.cancel()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), pause)
+            async with self._more:
+                await self._more.wait_for(lambda: self._may_write(talk))
 
 
 def answers(slack: FakeSlack, talk: Talk) -> list[int]:
@@ -102,11 +127,11 @@ async def survive(slack: FakeSlack, daemon: DaemonProcess, count: int, *, seed: 
     await daemon.start()
     for _ in range(count):
         # From before it listens, over recovery, to the middle of full work.
-        await asyncio.sleep(instants.choice((0.05, 0.3, 0.6, 0.9)) + instants.uniform(0.0, 1.6))
+        await asyncio.sleep(instants.choice((0.05, 0.5, 1.0, 1.2)) + instants.uniform(0.0, 1.4))
         assert daemon.alive, daemon.output[-4000:]
         await daemon.kill()
         await daemon.start(ready=False)
-    load.stop()
+    await load.stop()
     await daemon.until_ready()
     await asyncio.wait_for(writing, 60)
     total = sum(len(talk.asked) for talk in load.talks)
@@ -114,12 +139,11 @@ async def survive(slack: FakeSlack, daemon: DaemonProcess, count: int, *, seed: 
     def all_answered() -> bool:
         return all(len(set(answers(slack, talk))) >= len(talk.asked) for talk in load.talks)
 
-    try:
+    with contextlib.suppress(TimeoutError):  # what is missing is told below, by number
         await slack.wait_for(all_answered, timeout=60)
-    except TimeoutError:
-        pass  # told below, by number
     await daemon.until(lambda health: health["journal"]["backlog"] == 0, within=30)
     assert daemon.starts == count + 1
     for talk in load.talks:
         assert answers(slack, talk) == talk.asked, f"{talk.place.name} of {total} questions: {daemon.output[-6000:]}"
     assert "Traceback" not in daemon.output, daemon.output[-8000:]
+    print(f"{count} kills, {total} questions over {slack.transport}, each answered once and in order")

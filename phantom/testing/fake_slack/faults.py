@@ -162,7 +162,9 @@ class Faults:
         """How many calls each armed failure still waits for, by `action` and Slack's error or status, as shown."""
         waiting: dict[str, int] = {}
         for fault in self._armed:
-            name = f"{fault.action} {fault.error or fault.status}" if fault.action in ("error", "reply") else fault.action
+            name = (
+                f"{fault.action} {fault.error or fault.status}" if fault.action in ("error", "reply") else fault.action
+            )
             waiting[name] = waiting.get(name, 0) + fault.times
         return waiting
 

@@ -1,0 +1,57 @@
+// The only way in which this page makes elements. Text is always a text node, so that nothing anybody writes
+// (people, the agent, a payload) can become markup; the page's policy refuses innerHTML besides.
+
+/** `h("p", {class: "x", onclick: f}, "text", node, [more])`; null and false children are left out. */
+export function h(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.className = value;
+    else if (name === "value" || name === "checked" || name === "open") node[name] = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  add(node, children);
+  return node;
+}
+
+/** Append children, flattening lists. */
+export function add(node, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false || child === "") continue;
+    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+  return node;
+}
+
+export const $ = (id) => document.getElementById(id);
+
+/** Say something that went wrong, for a few seconds. */
+export function toast(text) {
+  const note = h("div", { class: "toast" }, text);
+  $("toasts").append(note);
+  setTimeout(() => note.remove(), 6000);
+}
+
+/** Tell screen readers. */
+export function announce(text) {
+  $("announce").textContent = text;
+}
+
+/** A hue of 0 to 359 that is always the same for one id. */
+export function hue(id) {
+  let sum = 0;
+  for (const char of id) sum = (sum * 31 + char.charCodeAt(0)) % 360;
+  return sum;
+}
+
+export const clock = (seconds, precise = false) =>
+  new Date(seconds * 1000).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: precise ? "2-digit" : undefined,
+    hour12: false,
+  });
+
+export const bytes = (size) =>
+  size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1048576).toFixed(1)} MiB`;

@@ -1,0 +1,271 @@
+"""What people do in conversations, through the real daemon: one turn a post, order, edits, commands, access."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.daemon_kit import world
+
+BOTH = pytest.mark.parametrize("transport", ["socket", "http"])
+
+
+@BOTH
+async def test_one_post_is_one_turn_however_often_it_is_delivered(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport) as here:
+        question = await here.ask("hello")
+        await here.answered(question, "heard: hello")
+        assert len(here.slack.delivered.of("app_mention")) == 1
+        assert len(here.slack.delivered.of("message")) >= 1
+        for delivery in list(here.slack.delivered):
+            here.slack.redeliver(delivery)
+        if transport == "http":
+            assert await here.slack.sender.replay(here.slack.delivered[0]) == 200
+        await here.quiet()
+        assert here.said(question) == ["heard: hello"]
+        metrics = await here.daemon.metrics()
+        assert metrics['phantom_receiver_requests_total{channel="slack",outcome="duplicate"}'] >= 2
+        assert metrics['phantom_events_total{channel="slack",outcome="duplicate_post"}'] == 1
+
+
+@BOTH
+async def test_a_lost_ack_is_answered_once(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport) as here:
+        here.slack.faults.lose_acks(3)
+        question = await here.ask("hello")
+        await here.answered(question, "heard: hello")
+        await here.quiet()
+        assert here.said(question) == ["heard: hello"]
+
+
+async def test_a_busy_conversation_queues_in_order_and_others_go_on(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        first = await here.tell("gate a one")
+        await here.begun("a")
+        for number in range(4):
+            await here.tell(f"then {number}")
+        elsewhere = await here.ask("meanwhile")
+        await here.answered(elsewhere, "heard: meanwhile")
+        queued = here.slack.messages(here.slack.dm(here.slack.owner))[-1]
+        await here.until(lambda: "eyes" in queued.reactions)
+        here.open("a")
+        await here.answered(first, "heard: then 3")
+        shown = [text for text in here.said(first) if "Hello, I am" not in text]
+        assert shown == ["passed a one", *(f"heard: then {number}" for number in range(4))]
+        await here.until(lambda: list(queued.reactions) == ["white_check_mark"])
+
+
+@BOTH
+async def test_a_queued_post_is_answered_as_edited_and_not_at_all_when_deleted(
+    tmp_path: Path, transport: str
+) -> None:
+    async with world(tmp_path, transport) as here:
+        first = await here.tell("gate a one")
+        await here.begun("a")
+        edited, deleted = await here.tell("wrong words"), await here.tell("never mind")
+        await here.slack.settled()
+        await here.slack.edit(edited, "right words")
+        await here.slack.delete(deleted)
+        await here.slack.edit(first, "gate a too late")
+        await here.slack.settled()
+        here.open("a")
+        last = await here.tell("last")
+        await here.answered(last, "heard: last")
+        await here.quiet()
+        assert [text for text in here.said(first) if "Hello, I am" not in text] == [
+            "passed a one",
+            "heard: right words",
+            "heard: last",
+        ]
+        await here.until(lambda: "eyes" not in edited.reactions)
+
+
+async def test_a_follow_up_needs_no_mention_even_while_the_first_turn_has_not_begun(tmp_path: Path) -> None:
+    async with world(tmp_path, start=False) as here:
+        await here.daemon.start()
+        first = await here.ask("gate a one")  # the turns are still loading when this arrives
+        follow = await here.slack.post(here.slack.owner, here.slack.general, "and this", thread_ts=first.ts)
+        stranger = here.slack.add_user("other")
+        aside = await here.slack.post(stranger, here.slack.general, "we talk aside", thread_ts=first.ts)
+        here.open("a")
+        await here.answered(first, "heard: and this")
+        await here.quiet()
+        assert here.said(first) == ["passed a one", "heard: and this"]
+        assert aside.reactions == {}
+        await here.until(lambda: "white_check_mark" in follow.reactions)
+
+
+@BOTH
+async def test_commands(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport) as here:
+        slack, dm = here.slack, here.slack.dm(here.slack.owner)
+        for word, expected in (("help", "/phantom"), ("status", "is well"), ("stop", "Nothing of yours")):
+            answer = await slack.command(slack.owner, dm, "/phantom", word)
+            assert answer.acked
+            await here.until(lambda expected=expected: [m for m in slack.ephemerals if expected in m.shown])
+        await here.answered(await here.tell("remember me"), "heard: remember me")
+        history = await here.tell("history")
+        await here.answered(history, "user:remember me | assistant:heard: remember me")
+        await slack.command(slack.owner, dm, "/phantom", "new")
+        await here.until(lambda: [m for m in slack.ephemerals if "forgotten" in m.shown])
+        fresh = await here.tell("history")
+        reply = await here.answered(fresh, "before:")
+        assert "remember" not in reply.shown
+        running, waiting = await here.tell("gate b one"), await here.tell("gate b two")
+        await here.begun("b")
+        await slack.settled()
+        await here.until(lambda: "eyes" in waiting.reactions)
+        await slack.command(slack.owner, dm, "/phantom", "stop")
+        await here.until(
+            lambda: [m for m in slack.ephemerals if "stopped 1 answer" in m.shown and "dropped 1" in m.shown]
+        )
+        await here.answered(running, "Stopped")
+        await here.quiet()
+        assert not [text for text in here.said(running) if "passed" in text]
+        await here.until(lambda: "eyes" not in waiting.reactions)
+
+
+@BOTH
+async def test_feedback_by_button_and_by_reaction(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport) as here:
+        slack = here.slack
+        reply = await here.answered(await here.ask("rate me"), "heard: rate me")
+        assert {button["action_id"] for button in reply.buttons} == {
+            "phantom_feedback:helpful",
+            "phantom_feedback:not_helpful",
+            "phantom_feedback:partly",
+        }
+        assert (await slack.click(slack.owner, reply, "phantom_feedback:helpful")).acked
+        await here.until(lambda: [one for one in slack.ephemerals if "Thank you" in one.shown])
+        await slack.react(slack.add_user("other"), reply, "thumbsdown")
+        await slack.react(slack.owner, reply, "tractor")
+        await here.quiet()
+        metrics = await here.daemon.metrics()
+        assert metrics['phantom_feedback_total{rating="helpful"}'] == 1
+        assert metrics['phantom_feedback_total{rating="not_helpful"}'] == 1
+
+
+@BOTH
+async def test_an_approval_is_asked_once_and_survives_a_kill(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport) as here:
+        slack = here.slack
+        question = await here.ask("approve to launch")
+        asked = await here.answered(question, "May I to launch?")
+        other = slack.add_user("mallory")
+        await slack.click(other, asked, "phantom_button:approval:yes")
+        await here.daemon.kill()
+        await here.daemon.start()
+        elsewhere = await here.tell("still there")
+        await here.answered(elsewhere, "heard: still there")
+        assert [text for text in here.said(question) if "decided" in text] == []
+        assert (await slack.click(slack.owner, asked, "phantom_button:approval:yes")).acked
+        await here.answered(question, "decided True on to launch")
+        await slack.click(slack.owner, asked, "phantom_button:approval:no") if asked.buttons else None
+        await here.quiet()
+        assert sum("decided" in text for text in here.said(question)) == 1
+        assert sum("May I" in text for text in here.said(question)) <= 1
+
+
+async def test_many_waiting_approvals_do_not_keep_others_waiting(tmp_path: Path) -> None:
+    async with world(tmp_path, env={"PHANTOM_TURN_CONCURRENCY": "64"}) as here:
+        asked = [await here.ask(f"approve number {number}") for number in range(24)]
+        for question in asked:
+            await here.answered(question, "May I", within=30)
+        await here.answered(await here.tell("quick"), "heard: quick", within=5)
+
+
+async def test_files_in_and_out(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        slack, dm = here.slack, here.slack.dm(here.slack.owner)
+        given = await slack.post(slack.owner, dm, "read", files=[("note.txt", b"content of the note")])
+        await here.answered(given, "content of the note")
+        sent = await here.tell("file")
+        await here.answered(sent, "here is a file")
+        await here.until(
+            lambda: [
+                file for one in slack.messages(dm) for file in one.files if file.data == b"made by the agent"
+            ]
+        )
+        missing = await here.tell("nofile")
+        await here.until(lambda: "warning" in missing.reactions or "white_check_mark" in missing.reactions)
+        await here.answered(missing, "here is no file")
+        await here.answered(await here.tell("after"), "heard: after")
+
+
+async def test_what_an_agent_does_wrong_becomes_an_honest_answer(tmp_path: Path) -> None:
+    async with world(tmp_path) as here:
+        await here.answered(await here.ask("raise hell"), "Something went wrong on my side")
+        await here.answered(await here.ask("mute"), "no answer")
+        here.open("p")
+        reply = await here.answered(await here.ask("ping p"), "hello")
+        assert reply.pings == []
+        assert here.daemon.events("agent_crashed")
+        assert "broken by hell" in here.daemon.output
+
+
+@BOTH
+async def test_who_may_not_talk(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport) as here:
+        slack = here.slack
+        partner = slack.add_team("partner")
+        shared = slack.add_channel("shared", members=[slack.owner], shared_with=[partner])
+        refused = [
+            slack.add_user("guest", guest=True),
+            slack.add_user("single", single_channel_guest=True),
+            slack.add_user("foreign", team=partner),
+            slack.add_user("robot", is_bot=True),
+        ]
+        asked = [await slack.post(user, shared, f"{slack.mention} let me in") for user in refused]
+        member = await slack.post(slack.add_user("member"), shared, f"{slack.mention} me too")
+        await here.answered(member, "heard: me too")
+        await here.quiet()
+        for question in asked:
+            assert here.said(question) == []
+            assert question.reactions == {}
+
+
+async def test_the_owner_and_the_lists_decide(tmp_path: Path) -> None:
+    async with world(tmp_path, start=False) as here:
+        slack = here.slack
+        friend, other = slack.add_user("friend", guest=True), slack.add_user("other")
+        open_place = slack.add_channel("open", members=[slack.owner, friend, other])
+        here.daemon.env |= {
+            "OWNER_SLACK_USER_ID": slack.owner.id,
+            "SLACK_ALLOWED_USERS": friend.id,
+            "SLACK_ALLOWED_CHANNELS": open_place.id,
+        }
+        await here.daemon.start()
+        for user, place in ((slack.owner, slack.general), (friend, slack.general), (other, open_place)):
+            question = await slack.post(user, place, f"{slack.mention} {user.name}")
+            await here.answered(question, f"heard: {user.name}")
+        refused = await slack.post(other, slack.general, f"{slack.mention} no")
+        command = await slack.command(other, slack.general, "/phantom", "status")
+        assert command.acked
+        await here.until(lambda: [one for one in slack.ephemerals if "not set up to talk to you" in one.shown])
+        await here.quiet()
+        assert here.said(refused) == []
+
+
+@BOTH
+async def test_the_introduction_is_sent_once_over_all_restarts(tmp_path: Path, transport: str) -> None:
+    async with world(tmp_path, transport, start=False) as here:
+        slack, dm = here.slack, here.slack.dm(here.slack.owner)
+        here.daemon.env["OWNER_SLACK_USER_ID"] = slack.owner.id
+
+        def greetings() -> list[str]:
+            return [one.shown for one in slack.messages(dm) if "Hello, I am" in one.shown]
+
+        slack.faults.drop_after("chat.postMessage")
+        await here.daemon.start()
+        await here.until(greetings)
+        await here.daemon.until_logged("introduction_sent")
+        for _ in range(2):
+            await here.daemon.kill()
+            await here.daemon.start()
+            await here.answered(await here.tell("hello"), "heard: hello")
+        assert len(greetings()) == 1
+        if transport == "http":
+            told = [body for what, body in here.metadata.tenant_status if what == "first_dm_sent"]
+            assert len(told) == 1
+            assert ("agent_ready", {"transport": "http"}) in here.metadata.tenant_status
