@@ -53,19 +53,53 @@ class _Slot:
 
     __slots__ = ("close", "data", "lane")
 
-    def __init__(self, lane: FastLane) -> None:
+    def __init__(self, lane: FastLane, close: bool) -> None:
         self.lane = lane
         self.data: bytes | None = None
-        self.close = False
+        self.close = close
 
     def __call__(self, answer: HttpAnswer) -> None:
-        if self.data is None:
-            self.data = _OK_BYTES if answer is EMPTY_OK and not self.close else encode(answer, close=self.close)
-            self.lane.flush()
+        if self.data is not None:
+            return
+        self.data = encode(answer, close=self.close)
+        lane = self.lane
+        if lane.slots[0] is self:
+            lane.flush()
 
 
 class FastLane(asyncio.Protocol):
-    """One connection."""
+    """One connection. Attributes are few and reset late: this runs for every post."""
+
+    __slots__ = (
+        "_body",
+        "_body_timed",
+        "_chunks",
+        "_closing",
+        "_connections",
+        "_deaf",
+        "_fallback",
+        "_foreign",
+        "_fresh",
+        "_head",
+        "_headers",
+        "_in_head",
+        "_lingered",
+        "_loop",
+        "_parser",
+        "_raw",
+        "_repeated",
+        "_requests",
+        "_requests_seen",
+        "_route",
+        "_routes",
+        "_size",
+        "_slot",
+        "_timer",
+        "_transport",
+        "_url",
+        "_whole",
+        "slots",
+    )
 
     def __init__(
         self,
@@ -80,30 +114,29 @@ class FastLane(asyncio.Protocol):
         self._connections = connections
         self._transport: asyncio.Transport
         self._parser = httptools.HttpRequestParser(self)
-        self._slots: deque[_Slot] = deque()
+        self.slots: deque[_Slot] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._foreign = False
+        self._deaf = False
+        """Closing or foreign: what the parser still tells is not for us."""
         self._lingered = 0
-        self._raw: list[bytes] = []
-        self._raw_size = 0
+        self._raw = b""
         self._fresh = True
         self._whole = False
+        self._in_head = True
         self._body_timed = False
         self._requests = 0
         self._requests_seen = 0
-        self._reset()
-
-    def _reset(self) -> None:
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._repeated = False
         self._head: RequestHead | None = None
         self._route: SignedRoute | None = None
         self._slot: _Slot | None = None
+        self._body = b""
         self._chunks: list[bytes] = []
         self._size = 0
-        self._foreign = False
-        self._in_head = True
 
     # --- asyncio.Protocol ---
 
@@ -116,16 +149,20 @@ class FastLane(asyncio.Protocol):
         self._connections.discard(self)
         self._disarm()
 
+    def pause_writing(self) -> None:
+        """The peer does not read its answers: take no more of its requests."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._transport.resume_reading()
+
     def data_received(self, data: bytes) -> None:
         if self._closing:
-            self._lingered += len(data)
-            if self._lingered > LINGER_BYTES:
-                self._transport.abort()
+            self._drop(len(data))
             return
-        self._fresh = self._in_head and not self._raw
         if self._in_head:
-            self._raw.append(data)
-            self._raw_size += len(data)
+            self._fresh = not self._raw
+            self._raw += data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -136,10 +173,16 @@ class FastLane(asyncio.Protocol):
                 return
         if self._foreign:
             self._hand_over()
-        elif self._in_head and self._raw_size > MAX_HEAD:
+        elif self._route is not None:
+            if not self._body_timed:
+                self._time_body(self._route)
+        elif len(self._raw) > MAX_HEAD:
             self._refuse_and_close(HttpAnswer(status=431, body=b'{"error":"request head too large"}'))
-        elif self._route is not None and not self._body_timed:
-            self._time_body(self._route)
+
+    def _drop(self, size: int) -> None:
+        self._lingered += size
+        if self._lingered > LINGER_BYTES:
+            self._transport.abort()
 
     def eof_received(self) -> bool:
         return False
@@ -147,10 +190,11 @@ class FastLane(asyncio.Protocol):
     # --- httptools callbacks ---
 
     def on_message_begin(self) -> None:
-        if self._closing or self._foreign:
+        if self._deaf:
             return
         self._whole, self._fresh = self._fresh, False
-        self._reset()
+        self._headers = {}
+        self._url = b""
 
     def on_url(self, part: bytes) -> None:
         self._url += part
@@ -162,57 +206,66 @@ class FastLane(asyncio.Protocol):
         self._headers[name] = value
 
     def on_headers_complete(self) -> None:
-        if self._closing or self._foreign:
+        if self._deaf:
+            return
+        headers = self._headers
+        route = self._routes.get(self._url) or self._routes.get(self._url.partition(b"?")[0])
+        if (
+            route is None
+            or self._parser.get_method() != b"POST"
+            or b"transfer-encoding" in headers
+            or b"expect" in headers
+            or b"upgrade" in headers
+        ):
+            self._foreign = self._deaf = True
             return
         self._in_head = False
-        headers = self._headers
-        path = self._url.partition(b"?")[0]
-        route = self._routes.get(path)
-        method: bytes = self._parser.get_method()
-        unusual = b"transfer-encoding" in headers or b"expect" in headers or b"upgrade" in headers
-        if route is None or method != b"POST" or unusual:
-            self._foreign = True
-            return
-        self._raw.clear()
-        self._raw_size = 0
+        self._raw = b""
         self._requests += 1
-        self._begin(route, RequestHead(method, path, headers, _length(headers)))
+        self._begin(route, RequestHead(b"POST", self._url.partition(b"?")[0], headers, _length(headers)))
 
     def on_body(self, chunk: bytes) -> None:
-        if self._route is None or self._closing or self._foreign:
+        route = self._route
+        if route is None:
             return
         self._size += len(chunk)
-        if self._size > self._route.max_body:
-            self._refuse_and_close(self._route.refused(413))
-        else:
+        if self._size > route.max_body:
+            self._refuse_and_close(route.refused(413))
+        elif self._body:
             self._chunks.append(chunk)
+        else:
+            self._body = chunk
 
     def on_message_complete(self) -> None:
-        if self._closing or self._foreign:
+        if self._deaf:
             return
-        route, head, slot = self._route, self._head, self._slot
         self._in_head = True
+        route, head, slot = self._route, self._head, self._slot
         if route is None or head is None or slot is None:
             return
-        chunks = self._chunks
-        self._route = None
+        body = self._body
+        if self._chunks:
+            body += b"".join(self._chunks)
+            self._chunks.clear()
+        self._route = self._slot = None
+        self._body = b""
+        self._size = 0
         if self._body_timed:
             self._body_timed = False
             self._arm(IDLE_SECONDS)
-        route.accept(head, chunks[0] if len(chunks) == 1 else b"".join(chunks), slot)
+        route.accept(head, body, slot)
 
     # --- our own ---
 
     def _begin(self, route: SignedRoute, head: RequestHead) -> None:
         """Judge the head; open a slot for the answer."""
-        slot = self._slot = _Slot(self)
-        self._slots.append(slot)
-        slot.close = not self._parser.should_keep_alive()
-        if len(self._slots) > MAX_PIPELINED:
-            self._refuse_and_close(HttpAnswer(status=503, body=b'{"error":"too many requests in flight"}'))
-            return
+        slot = self._slot = _Slot(self, not self._parser.should_keep_alive())
+        self.slots.append(slot)
         if self._repeated:
             self._refuse_and_close(HttpAnswer(status=400, body=b'{"error":"repeated header"}'))
+            return
+        if len(self.slots) > MAX_PIPELINED:
+            self._refuse_and_close(HttpAnswer(status=503, body=b'{"error":"too many requests in flight"}'))
             return
         refusal = route.screen(head)
         if refusal is None:
@@ -225,12 +278,11 @@ class FastLane(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write every answer whose turn it is."""
-        slots = self._slots
-        write = self._transport.write
+        slots, transport = self.slots, self._transport
         while slots and (data := slots[0].data) is not None:
             slot = slots.popleft()
-            if not self._transport.is_closing():
-                write(data)
+            if not transport.is_closing():
+                transport.write(data)
             if slot.close:
                 self._linger()
                 return
@@ -239,9 +291,9 @@ class FastLane(asyncio.Protocol):
         """Answer the request under way (after those before it), then drain and close. Nothing more is parsed."""
         slot = self._slot
         if slot is None or slot.data is not None:
-            slot = _Slot(self)
-            self._slots.append(slot)
-        self._closing = True
+            slot = _Slot(self, True)
+            self.slots.append(slot)
+        self._closing = self._deaf = True
         self._route = None
         self._chunks.clear()
         slot.close = True
@@ -249,7 +301,7 @@ class FastLane(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Stop writing, drop what still comes for a bounded while, then close: a reset would eat the answer."""
-        self._closing = True
+        self._closing = self._deaf = True
         self._disarm()
         if self._transport.is_closing():
             return
@@ -261,14 +313,13 @@ class FastLane(asyncio.Protocol):
         """Give the connection to aiohttp. Behind an unanswered request there is no clean way: close instead, and the
         client repeats on a new connection (RFC 9112 §9.3.2).
         """
-        if self._slots or not self._whole:
+        if self.slots or not self._whole:
             self._refuse_and_close(HttpAnswer(status=503, body=b'{"error":"repeat on a new connection"}'))
             return
         self._disarm()
         self._connections.discard(self)
         protocol = self._fallback()
-        raw = b"".join(self._raw)
-        self._raw.clear()
+        raw, self._raw = self._raw, b""
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         protocol.data_received(raw)
@@ -295,7 +346,7 @@ class FastLane(asyncio.Protocol):
 
     def _idle(self) -> None:
         self._timer = None
-        idle = not self._slots and self._requests == self._requests_seen
+        idle = not self.slots and self._requests == self._requests_seen
         self._requests_seen = self._requests
         if idle:
             self._transport.close()
@@ -304,8 +355,8 @@ class FastLane(asyncio.Protocol):
 
     def shut(self) -> None:
         """Close when idle; otherwise after the answers that are due."""
-        if self._slots:
-            self._slots[-1].close = True
+        if self.slots:
+            self.slots[-1].close = True
         else:
             self._transport.close()
 

@@ -69,6 +69,10 @@ def _of_node(path: Path, node: ast.AST) -> Iterator[str]:
 
 
 def _catches_all(handler: ast.ExceptHandler) -> bool:
+    """Whether the handler ends everything; one that tidies up and raises again does not."""
+    last = handler.body[-1]
+    if isinstance(last, ast.Raise) and last.exc is None:
+        return False
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return any(
         kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}) for kind in kinds

@@ -1,0 +1,138 @@
+// Forms that the app opens (Slack's modals), drawn as a dialog. The browser's own dialog keeps the focus inside.
+
+import { h, toast } from "./dom.js";
+import { ask } from "./link.js";
+import { mrkdwn } from "./markdown.js";
+import { on, state } from "./store.js";
+
+let open = null; // {view, dialog, chosen}
+
+function draw() {
+  const view = (state.views[state.me] ?? []).at(-1) ?? null;
+  if (open && view && open.view.id === view.id && open.view.content === view.content) {
+    open.view = view;
+    showErrors();
+    return;
+  }
+  close();
+  if (view) show(view);
+}
+
+function close() {
+  if (!open) return;
+  const { dialog } = open;
+  open = null;
+  dialog.close();
+  dialog.remove();
+}
+
+function show(view) {
+  const { content } = view;
+  const fields = (content.blocks ?? []).map((block) => field(block, view));
+  const button = h("button", { type: "submit", class: "send" }, text(content.submit) || "Submit");
+  const form = h(
+    "form",
+    { onsubmit: submit },
+    h("header", {}, h("h2", { id: "modal-title" }, text(content.title)), h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: cancel }, "✕")),
+    fields,
+    h("footer", {}, h("button", { type: "button", onclick: cancel }, text(content.close) || "Cancel"), content.submit && button),
+  );
+  const dialog = h("dialog", { class: "modal", "aria-labelledby": "modal-title", oncancel: cancel }, form);
+  document.body.append(dialog);
+  open = { view, dialog, chosen: new Map() };
+  dialog.showModal();
+  const first = dialog.querySelector("textarea, input");
+  first?.focus();
+  if (first?.value) first.setSelectionRange(first.value.length, first.value.length);
+  showErrors();
+}
+
+const text = (object) => String(object?.text ?? "");
+
+function field(block, view) {
+  if (block.type !== "input") return block.text ? mrkdwn(text(block.text)) : null;
+  const { element } = block;
+  const id = `field-${block.block_id}`;
+  const common = { id, "data-block": block.block_id, "data-action": element.action_id, required: !block.optional, placeholder: text(element.placeholder) || null };
+  let input;
+  if (element.type === "external_select") input = select(block, element, view, common);
+  else if (element.multiline) input = h("textarea", { ...common, rows: "4", maxlength: element.max_length, value: element.initial_value ?? "" });
+  else input = h("input", { ...common, type: "text", maxlength: element.max_length, value: element.initial_value ?? "" });
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, text(block.label), block.optional && h("span", { class: "dim" }, " (optional)")),
+    input,
+    block.hint && h("p", { class: "dim" }, text(block.hint)),
+    h("p", { class: "wrong", id: `${id}-wrong`, role: "alert" }),
+  );
+}
+
+/** An external select: the app gives the options for what is typed. */
+function select(block, element, view, common) {
+  const list = h("ul", { class: "options", role: "listbox", id: `${common.id}-list`, hidden: true });
+  const input = h("input", { ...common, type: "text", role: "combobox", autocomplete: "off", "aria-expanded": "false", "aria-controls": list.id });
+  const choose = (option) => {
+    open.chosen.set(block.block_id, { type: element.type, selected_option: option });
+    input.value = text(option.text);
+    fold();
+  };
+  const fold = () => {
+    list.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+  };
+  let asked = 0;
+  const look = async () => {
+    open?.chosen.delete(block.block_id);
+    const mine = (asked += 1);
+    try {
+      const { options } = await ask("suggest", { as: state.me, view: view.id, block: block.block_id, action: element.action_id, value: input.value });
+      if (mine !== asked) return;
+      list.replaceChildren(...options.map((option) => h("li", {}, h("button", { type: "button", role: "option", onclick: () => choose(option) }, text(option.text)))));
+      if (!options.length) list.append(h("li", { class: "dim" }, "nothing found"));
+      list.hidden = false;
+      input.setAttribute("aria-expanded", "true");
+    } catch (error) {
+      toast(error.message);
+    }
+  };
+  input.addEventListener("input", look);
+  input.addEventListener("focus", look);
+  input.addEventListener("keydown", (event) => event.key === "ArrowDown" && list.querySelector("button")?.focus());
+  const box = h("div", { class: "select" }, input, list);
+  box.addEventListener("focusout", (event) => !box.contains(event.relatedTarget) && fold());
+  return box;
+}
+
+async function submit(event) {
+  event.preventDefault();
+  const { view, dialog, chosen } = open;
+  const values = {};
+  for (const input of dialog.querySelectorAll("[data-block]")) {
+    const { block, action } = input.dataset;
+    const value = input.getAttribute("role") === "combobox" ? chosen.get(block) : input.value;
+    if (value) values[block] = { [action]: value };
+  }
+  try {
+    await ask("submit_view", { as: state.me, view: view.id, values });
+  } catch (error) {
+    toast(error.message);
+  }
+}
+
+function cancel(event) {
+  event.preventDefault();
+  if (open) ask("close_view", { as: state.me, view: open.view.id }).catch((error) => toast(error.message));
+}
+
+function showErrors() {
+  for (const [block, message] of Object.entries(open.view.errors ?? {})) {
+    const place = open.dialog.querySelector(`#${CSS.escape(`field-${block}-wrong`)}`);
+    if (place) place.textContent = message;
+  }
+}
+
+export function start() {
+  on("views", draw);
+  on("reset", draw);
+}

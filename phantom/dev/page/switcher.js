@@ -1,0 +1,63 @@
+// Ctrl+K: to another conversation by a few letters.
+
+import { $, h } from "./dom.js";
+import { choose } from "./sidebar.js";
+import { nameOf, places, state } from "./store.js";
+
+let dialog = null;
+
+export function toggle() {
+  if (dialog) close();
+  else show();
+}
+
+function close() {
+  dialog?.close();
+  dialog?.remove();
+  dialog = null;
+}
+
+function show() {
+  const input = h("input", { type: "text", role: "combobox", "aria-label": "Go to a conversation", "aria-expanded": "true", "aria-controls": "switch-list", autocomplete: "off", placeholder: "Go to…" });
+  const list = h("ul", { id: "switch-list", class: "options", role: "listbox" });
+  let chosen = 0;
+  let found = [];
+  const draw = () => {
+    const typed = input.value.trim().toLowerCase();
+    found = places().filter((channel) => nameOf(channel).toLowerCase().includes(typed));
+    chosen = Math.min(chosen, Math.max(0, found.length - 1));
+    list.replaceChildren(
+      ...found.map((channel, index) =>
+        h("li", { role: "option", id: `switch-${index}`, "aria-selected": String(index === chosen), onclick: () => go(channel) }, channel.kind === "im" || channel.kind === "mpim" ? "" : "# ", nameOf(channel), channel.id === state.place && h("span", { class: "dim" }, " · here")),
+      ),
+    );
+    if (found.length) input.setAttribute("aria-activedescendant", `switch-${chosen}`);
+  };
+  const go = (channel) => {
+    close();
+    choose(channel.id);
+  };
+  input.addEventListener("input", () => {
+    chosen = 0;
+    draw();
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      chosen = (chosen + (event.key === "ArrowDown" ? 1 : found.length - 1)) % Math.max(1, found.length);
+      draw();
+    } else if (event.key === "Enter" && found[chosen]) {
+      event.preventDefault();
+      go(found[chosen]);
+    }
+  });
+  dialog = h("dialog", { class: "modal switcher", "aria-label": "Go to a conversation", onclose: close, onclick: (event) => event.target === dialog && close() }, input, list);
+  document.body.append(dialog);
+  dialog.showModal();
+  draw();
+  input.focus();
+}
+
+export function start() {
+  $("open-switcher").addEventListener("click", toggle);
+}
