@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from phantom.messages import Author, AuthorFacts, ConversationKind, InboundMessage
+from phantom.messages import Author, AuthorFacts, ConversationKind, ConversationRef, InboundMessage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRules:
     """A channel's rules. With neither owner nor lists, every full member of the workspace may talk; as soon as one is
-    set, only the owner, listed users, and members in listed channels may. Guests and people of other workspaces are
+    set, only the owner, listed users, people with a listed role, and members in listed channels may. Guests and people of other workspaces are
     out unless allowed or listed by id. `bots`: none, mentions or all; `thread_followups`: mention, own or all;
     `group_dms`: all or mention. `bot_budget` is how many turns a bot gets in one conversation per hour.
     """
@@ -22,6 +22,8 @@ class AccessRules:
     owner: str = ""
     allowed_users: frozenset[str] = frozenset()
     allowed_channels: frozenset[str] = frozenset()
+    allowed_roles: frozenset[str] = frozenset()
+    direct_messages: bool = True
     allow_guests: bool = False
     allow_external: bool = False
     bots: str = "none"
@@ -33,7 +35,7 @@ class AccessRules:
     def from_options(cls, options: Mapping[str, object]) -> AccessRules:
         """From a channel's own settings; lists become sets, None becomes empty."""
         values = dict(options)
-        for name in ("allowed_users", "allowed_channels"):
+        for name in ("allowed_users", "allowed_channels", "allowed_roles"):
             listed = values.get(name) or ()
             values[name] = frozenset(listed if isinstance(listed, list | tuple | set | frozenset) else ())
         values["owner"] = values.get("owner") or ""
@@ -42,7 +44,7 @@ class AccessRules:
     @property
     def open_to_members(self) -> bool:
         """Whether every full member may talk."""
-        return not (self.owner or self.allowed_users or self.allowed_channels)
+        return not (self.owner or self.allowed_users or self.allowed_channels or self.allowed_roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def meant_for_us(message: InboundMessage, rules: AccessRules, *, engaged: bool, 
         return ACCEPTED
     kind = message.conversation.kind
     if kind is ConversationKind.DIRECT:
-        return ACCEPTED
+        return ACCEPTED if rules.direct_messages else Verdict(False, "direct_messages_off")
     if message.mentions_others:
         return Verdict(False, "addressed_to_others")
     if kind is ConversationKind.GROUP:
@@ -82,17 +84,19 @@ def _bot_may(message: InboundMessage, rules: AccessRules) -> bool:
 
 
 def listed(author: Author, rules: AccessRules) -> bool:
-    """Named by id: no look-up is needed and guest or foreign status does not matter."""
-    return bool(author.id) and (author.id == rules.owner or author.id in rules.allowed_users)
+    """Named by id or role: no look-up is needed and guest or foreign status does not matter."""
+    named = bool(author.id) and (author.id == rules.owner or author.id in rules.allowed_users)
+    return named or not rules.allowed_roles.isdisjoint(author.roles)
 
 
-def may_talk(author: Author, place: str, rules: AccessRules, facts: AuthorFacts | None) -> Verdict:
-    """Whether this person may drive the agent here. `facts` is None when they were not (or could not be) looked up:
+def may_talk(author: Author, conversation: ConversationRef, rules: AccessRules, facts: AuthorFacts | None) -> Verdict:
+    """Whether this person may drive the agent here; a listed channel counts for its threads too. `facts` is None when they were not (or could not be) looked up:
     then everyone who is not listed is refused.
     """
     if listed(author, rules):
         return ACCEPTED
-    if not rules.open_to_members and place not in rules.allowed_channels:
+    places = {conversation.place, conversation.thread}
+    if not rules.open_to_members and rules.allowed_channels.isdisjoint(places):
         return Verdict(False, "not_allowed")
     if author.is_external and not rules.allow_external:
         return Verdict(False, "external")

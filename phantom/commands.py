@@ -74,7 +74,7 @@ class Commands:
         """The same rule as for messages; help is for everyone."""
         if event.command is Command.HELP:
             return True
-        rules, place = self._rules[event.conversation.channel], event.conversation.place
+        rules = self._rules[event.conversation.channel]
         channel = self._channels[event.conversation.channel]
         facts: AuthorFacts | None = AuthorFacts()
         if isinstance(channel, SupportsAuthors) and Capability.AUTHORS in channel.capabilities:
@@ -82,7 +82,7 @@ class Commands:
                 facts = await channel.author_facts(event.conversation, event.author.id)
             except ChannelError:
                 facts = None
-        return may_talk(event.author, place, rules, facts).accepted
+        return may_talk(event.author, event.conversation, rules, facts).accepted
 
     async def _text(self, event: CommandInvoked) -> str:
         match event.command:

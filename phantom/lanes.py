@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger("phantom.lanes")
 
 Work = Callable[[], Awaitable[None]]
 
@@ -17,7 +22,9 @@ class _Lane:
 
 
 class Lanes:
-    """Lanes by key. A lane exists while it has work. Work must not raise: it is its own boundary."""
+    """Lanes by key. A lane exists while it has work. Work is its own boundary; should it break all the same, that is
+    logged and its lane goes on.
+    """
 
     def __init__(self, places: int) -> None:
         self._places = asyncio.Semaphore(places)
@@ -65,10 +72,25 @@ class Lanes:
     async def _drive(self, key: str, lane: _Lane) -> None:
         try:
             while lane.waiting and not self._paused:
-                work = lane.waiting.popleft()
                 async with self._places:
-                    await work()
+                    if self._paused:
+                        return  # a place came free only after the pause
+                    await _alone(lane.waiting.popleft(), key)
         finally:
             lane.task = None
             if not lane.waiting or self._paused:
                 self._lanes.pop(key, None)
+
+
+async def _alone(work: Work, key: str) -> None:
+    """Run one piece of work in a task of its own, so that its failure stays its own and cancelling reaches it."""
+    job = asyncio.ensure_future(work())
+    try:
+        await asyncio.wait((job,))
+    except asyncio.CancelledError:
+        job.cancel()
+        await asyncio.wait((job,))
+        raise
+    error = None if job.cancelled() else job.exception()
+    if error is not None:
+        log.error("work_broke", lane=key, error=type(error).__name__, traceback="".join(traceback.format_exception(error)))

@@ -52,7 +52,9 @@ class MessageRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who wrote. `is_external`: from another workspace (Slack Connect). `tenant` is the author's own team if known."""
+    """Who wrote. `is_external`: from another workspace (Slack Connect). `tenant` is the author's own team if known;
+    `roles` are the ids of the roles they carry there, on platforms that have roles.
+    """
 
     id: str
     display_name: str = ""
@@ -60,6 +62,7 @@ class Author:
     is_self: bool = False
     is_external: bool = False
     tenant: str = ""
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

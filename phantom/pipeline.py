@@ -220,9 +220,9 @@ class Pipeline:
         rules = self._rules[channel.name]
         needs_facts = not (listed(message.author, rules) or message.author.is_bot)
         facts = None
-        if needs_facts and may_talk(message.author, message.conversation.place, rules, AuthorFacts()).accepted:
+        if needs_facts and may_talk(message.author, message.conversation, rules, AuthorFacts()).accepted:
             facts = await self._facts(channel, message)
-        verdict = may_talk(message.author, message.conversation.place, rules, facts)
+        verdict = may_talk(message.author, message.conversation, rules, facts)
         if not verdict.accepted:
             log.info("author_refused", channel=channel.name, author=message.author.id, reason=verdict.reason)
         return verdict

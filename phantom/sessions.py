@@ -33,6 +33,7 @@ class Sessions:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._known: dict[str, None] = {}
+        self._addressing: dict[str, set[str]] = {}
 
     async def load(self) -> None:
         """Fill the memory of known sessions. After the journal is open."""
@@ -48,11 +49,16 @@ class Sessions:
         """An event that may start this conversation is on its way: a follow-up close behind it must not be missed."""
         self._remember(key)
 
+    def addressed(self, key: str, author: str) -> None:
+        """A turn of this author's waits in this conversation; until it begins, history does not tell."""
+        self._addressing.setdefault(key, set()).add(author)
+
     async def engagement(self, key: str, author: str) -> tuple[bool, bool]:
         """Whether the agent took part in this conversation, and whether this author addressed it there."""
+        waiting = self._addressing.get(key, frozenset())
         sql = "SELECT max(author = ?) FROM history WHERE session = ? AND role = 'user'"
         (spoke,) = await self._journal.read(lambda db: db.execute(sql, (author, key)).fetchone())
-        return spoke is not None, bool(spoke)
+        return spoke is not None or bool(waiting), bool(spoke) or author in waiting
 
     async def begin_turn(
         self, conversation: ConversationRef, turn: str, author: Author, text: str, at: float
@@ -91,6 +97,11 @@ class Sessions:
 
         result = await self._journal.write(job)
         self._remember(key)
+        waiting = self._addressing.get(key)
+        if waiting is not None:
+            waiting.discard(author.id)
+            if not waiting:
+                del self._addressing[key]
         return result
 
     async def end_turn(self, session: Session, turn: str, text: str, at: float) -> None:

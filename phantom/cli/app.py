@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +26,19 @@ config_app = typer.Typer(help="The configuration as the daemon sees it.", no_arg
 app.add_typer(config_app, name="config")
 
 
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import much at once without the garbage collector, which would look through all of it again and again and find
+    nothing. What is loaded then stays for good, so it is never looked at later either.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line; the result is its exit status."""
     try:
@@ -42,9 +58,10 @@ def start(
     log_format: shared.LogFormat = None,
 ) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
-    # First, so that structlog comes without rich.
-    import phantom.logs  # noqa: F401 - imported for what its import decides
-    from phantom import daemon
+    with quick_imports():
+        import phantom.logs  # first, so that structlog comes without rich
+        import phantom.service  # noqa: F401 - the daemon would load it a moment later
+        from phantom import daemon
 
     environ = shared.environment(host=host, port=port, data_dir=data_dir, log_level=log_level, log_format=log_format)
     raise typer.Exit(daemon.run(config_dir=config, environ=environ))
@@ -71,8 +88,9 @@ def dev(
     chosen = (transport or "socket").strip().lower()
     if chosen not in {"socket", "http"}:
         raise ConfigError("is neither `socket` nor `http`", where="SLACK_TRANSPORT", hint="unset it for `socket`")
-    import phantom.logs  # noqa: F401 - imported for what its import decides
-    from phantom import dev as workspace
+    with quick_imports():
+        import phantom.logs  # noqa: F401 - first, so that structlog comes without rich
+        from phantom import dev as workspace
 
     raise typer.Exit(
         workspace.main(transport=chosen, port=port, host=host, open_browser=open_browser, data_dir=data_dir)

@@ -91,3 +91,8 @@ def test_the_failure_tables_quote_real_log_lines(page: Path) -> None:
             reason = re.fullmatch(r'"(?:reason":"([a-z_]+)"|([a-z]+)"|status":\d+)', phrase)
             words = (reason.group(1) or reason.group(2) or "") if reason else phrase
             assert words in source(), phrase
+
+
+def test_every_page_that_the_code_sends_people_to_exists() -> None:
+    named = set(re.findall(r"\bdocs/[\w/-]+\.md\b", source()))
+    assert {name for name in named if not (ROOT / name).exists()} == set()

@@ -2,6 +2,7 @@
 // a thread.
 
 import { bytes, h, toast } from "./dom.js";
+import { icon } from "./icons.js";
 import { ask, upload } from "./link.js";
 import { nameOf, state } from "./store.js";
 import { Completion } from "./completion.js";
@@ -35,10 +36,10 @@ export class Composer {
       h(
         "div",
         { class: "row" },
-        button("Attach a file", "＋", () => this.picker.click()),
+        button("Attach a file", icon("attach"), () => this.picker.click()),
         !thread() && button("Slash command", "/", () => this.begin("/phantom ")),
         button("Mention the agent", "@", () => this.insert(`@${state.users.get(state.bot)?.name ?? "phantom"} `)),
-        button("Shortcut: ask Phantom (opens a form)", "⚡", () => ask("shortcut", { as: state.me }).catch((error) => toast(error.message))),
+        button("Shortcut: ask Phantom (opens a form)", icon("bolt"), () => ask("shortcut", { as: state.me }).catch((error) => toast(error.message))),
         h("span", { class: "dim hint" }, "Enter sends · Shift+Enter breaks the line"),
         this.send,
       ),
@@ -182,7 +183,7 @@ export class Composer {
     };
     this.waiting.replaceChildren(
       ...this.files.map((file) =>
-        h("span", { class: "chip" }, `📄 ${file.name} `, h("span", { class: "dim" }, bytes(file.size)), h("button", { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => drop(file) }, "✕")),
+        h("span", { class: "chip" }, icon("file"), ` ${file.name} `, h("span", { class: "dim" }, bytes(file.size)), h("button", { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => drop(file) }, "✕")),
       ),
     );
   }

@@ -52,7 +52,7 @@ function draw() {
     h(
       "div",
       { class: "group row" },
-      h("button", { type: "button", class: "small strong", "data-do": "restart", title: "Cut the daemon off in the middle of what it does and start it on the same data: turns are resumed", onclick: () => perform("restart") }, "⟳ Kill and restart the daemon"),
+      h("button", { type: "button", class: "small strong", "data-do": "restart", title: "Cut the daemon off in the middle of what it does and start it on the same data: turns are resumed", onclick: () => perform("restart") }, "Kill and restart the daemon"),
       h("button", { type: "button", class: "small", "data-do": "clear", title: "Disarm everything and release what is held", onclick: () => perform("clear") }, "All as normal"),
     ),
   );

@@ -38,10 +38,10 @@ export function announce(text) {
   $("announce").textContent = text;
 }
 
-/** A hue of 0 to 359 that is always the same for one id. */
-export function hue(id) {
-  let sum = 0;
-  for (const char of id) sum = (sum * 31 + char.charCodeAt(0)) % 360;
+/** A hue of 0 to 359 that is always the same for one name. */
+export function hue(name) {
+  let sum = 7;
+  for (const char of name) sum = (sum * 31 + char.charCodeAt(0) * 137) % 360;
   return sum;
 }
 

@@ -42,7 +42,7 @@ function fill(row, entry) {
   row.dataset.type = entry.type;
   row.querySelector("summary").replaceChildren(
     h("time", {}, clock(entry.at, true)),
-    h("span", { class: "sign", "aria-hidden": "true" }, sign),
+    h("span", { class: "arrow", "aria-hidden": "true" }, sign),
     h("span", { class: "type" }, entry.type, entry.redelivery && h("span", { class: "badge" }, "again")),
     h("span", { class: "about" }, entry.about),
     h("span", { class: "outcome", "data-mood": mood(entry) }, outcome(entry)),

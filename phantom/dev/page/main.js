@@ -4,6 +4,7 @@ import { $, announce, toast } from "./dom.js";
 import { Composer } from "./composer.js";
 import * as controls from "./controls.js";
 import * as events from "./events.js";
+import { icon } from "./icons.js";
 import { ask, connect } from "./link.js";
 import { MessageList } from "./list.js";
 import * as modal from "./modal.js";
@@ -42,12 +43,26 @@ function drawThread() {
   const wanted = Boolean(state.thread);
   $("thread").hidden = !wanted;
   document.body.dataset.panel = wanted ? "thread" : document.body.dataset.panel === "thread" ? "" : document.body.dataset.panel;
+  makeRoom(wanted);
   if (!wanted) return;
   const channel = state.channels.get(state.place);
   $("thread-about").textContent = channel ? nameOf(channel) : "";
   replies.reset();
   replyBox.aim();
   replyBox.focus();
+}
+
+/** A thread and the switches do not both fit into one column: the switches fold while a thread is open. */
+function makeRoom(wanted) {
+  const switches = document.querySelector(".disturb");
+  if (matchMedia("(min-width: 1640px), (min-height: 1100px)").matches) return;
+  if (wanted && switches.open) {
+    switches.open = false;
+    switches.dataset.folded = "";
+  } else if (!wanted && "folded" in switches.dataset) {
+    switches.open = true;
+    delete switches.dataset.folded;
+  }
 }
 
 function closeThread() {
@@ -77,6 +92,7 @@ on("people", () => {
 
 for (const part of [sidebar, events, controls, modal, switcher]) part.start();
 $("close-thread").addEventListener("click", closeThread);
+for (const button of document.querySelectorAll("[data-icon]")) button.append(icon(button.dataset.icon));
 for (const button of document.querySelectorAll("[data-show]")) {
   button.addEventListener("click", () => {
     const { show } = button.dataset;

@@ -2,6 +2,7 @@
 
 import { add, announce, bytes, clock, h, hue, toast } from "./dom.js";
 import { emoji, PICK } from "./emoji.js";
+import { icon } from "./icons.js";
 import { ask } from "./link.js";
 import { markdown, mrkdwn } from "./markdown.js";
 import { openThread, repliesTo, state } from "./store.js";
@@ -40,7 +41,7 @@ export function messageNode(message, { inThread = false, follows = false, onEdit
 
 export function avatar(id, name, isBot = false) {
   const node = h("span", { class: `avatar${isBot ? " bot" : ""}`, "aria-hidden": "true" }, isBot ? h("img", { src: "icon.svg", alt: "" }) : name[0].toUpperCase());
-  node.style.setProperty("--hue", hue(id));
+  node.style.setProperty("--hue", hue(name));
   return node;
 }
 
@@ -59,8 +60,14 @@ function content(message) {
   if (!drawn.length && message.text) drawn.push(mrkdwn(message.text));
   const attached = message.attachments.map((one) => h("blockquote", {}, mrkdwn(String(one.text ?? one.fallback ?? ""))));
   const node = h("div", { class: "content" }, drawn, attached);
-  if (message.edited) (node.querySelector(".rich:last-of-type") ?? node).append(h("span", { class: "dim edited" }, " (edited)"));
+  if (message.edited) lastLine(node).append(h("span", { class: "dim edited" }, " (edited)"));
   return node;
+}
+
+/** Where a remark about the whole text goes: behind its last words. */
+function lastLine(node) {
+  const last = [...node.querySelectorAll(".rich > :last-child")].at(-1);
+  return last?.matches("p") ? last : node;
 }
 
 function blockNode(block, message) {
@@ -103,7 +110,7 @@ export function fileNode(file) {
   return h(
     "a",
     { class: "file", href: file.url, download: file.name },
-    image ? h("img", { src: file.url, alt: "", loading: "lazy" }) : h("span", { class: "icon", "aria-hidden": "true" }, "📄"),
+    image ? h("img", { src: file.url, alt: "", loading: "lazy" }) : icon("file"),
     h("span", {}, h("b", {}, file.name), h("span", { class: "dim" }, bytes(file.size))),
   );
 }
@@ -146,16 +153,16 @@ function tools(message, inThread, onEdit) {
     { class: "tools", role: "toolbar", "aria-label": "Message" },
     PICK.slice(0, 3).map((name) => button(`React with ${name}`, emoji(name), () => react(message, name, !message.reactions[name]?.includes(state.me)))),
     more(message),
-    !inThread && button("Reply in thread", "💬", () => openThread(message.ts)),
-    button("Ask about this message", "⚡", () => act("message_shortcut", { channel: message.channel, ts: message.ts })),
-    own && button("Edit", "✎", () => onEdit(message)),
-    own && button("Delete", "🗑", () => act("delete", { channel: message.channel, ts: message.ts })),
+    !inThread && button("Reply in thread", icon("reply"), () => openThread(message.ts)),
+    button("Ask about this message", icon("bolt"), () => act("message_shortcut", { channel: message.channel, ts: message.ts })),
+    own && button("Edit", icon("edit"), () => onEdit(message)),
+    own && button("Delete", icon("delete"), () => act("delete", { channel: message.channel, ts: message.ts })),
   );
 }
 
 function more(message) {
   const list = h("span", { class: "pick" });
-  const open = h("button", { type: "button", title: "More reactions", "aria-label": "More reactions", "aria-expanded": "false" }, "☺");
+  const open = h("button", { type: "button", title: "More reactions", "aria-label": "More reactions", "aria-expanded": "false" }, icon("smile"));
   open.onclick = () => {
     const wanted = open.getAttribute("aria-expanded") === "false";
     open.setAttribute("aria-expanded", String(wanted));

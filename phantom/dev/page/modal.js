@@ -1,6 +1,7 @@
 // Forms that the app opens (Slack's modals), drawn as a dialog. The browser's own dialog keeps the focus inside.
 
 import { h, toast } from "./dom.js";
+import { icon } from "./icons.js";
 import { ask } from "./link.js";
 import { mrkdwn } from "./markdown.js";
 import { on, state } from "./store.js";
@@ -33,7 +34,7 @@ function show(view) {
   const form = h(
     "form",
     { onsubmit: submit },
-    h("header", {}, h("h2", { id: "modal-title" }, text(content.title)), h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: cancel }, "✕")),
+    h("header", {}, h("h2", { id: "modal-title" }, text(content.title)), h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: cancel }, icon("close"))),
     fields,
     h("footer", {}, h("button", { type: "button", onclick: cancel }, text(content.close) || "Cancel"), content.submit && button),
   );

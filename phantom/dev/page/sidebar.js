@@ -1,20 +1,21 @@
 // Where one can write, as whom, and how the daemon is.
 
 import { $, h } from "./dom.js";
+import { icon } from "./icons.js";
 import { avatar } from "./message.js";
 import { become, goTo, nameOf, on, places, state } from "./store.js";
 
-const SIGNS = { channel: "#", group: "🔒", im: "", mpim: "" };
+const SIGNS = { channel: "hash", group: "lock" };
 const ROLES = { owner: "owner", member: "member", guest: "guest", external: "external" };
 
 function placeButton(channel) {
   const unread = state.unread.get(channel.id) ?? 0;
   const current = channel.id === state.place;
-  const sign = channel.shared ? "⇄" : SIGNS[channel.kind];
+  const sign = channel.shared ? "shared" : SIGNS[channel.kind];
   return h(
     "button",
     { type: "button", class: `place${unread ? " unread" : ""}`, "aria-current": current ? "page" : null, "data-place": channel.id, "data-kind": channel.kind, onclick: () => choose(channel.id) },
-    sign ? h("span", { class: "sign", "aria-hidden": "true" }, sign) : h("img", { class: "sign", src: "icon.svg", alt: "" }),
+    sign ? icon(sign) : h("img", { class: "sign", src: "icon.svg", alt: "" }),
     h("span", { class: "name" }, nameOf(channel)),
     channel.shared && h("span", { class: "badge external" }, "shared"),
     unread > 0 && h("span", { class: "count", "aria-label": `${unread} unread` }, String(unread)),
