@@ -14,9 +14,10 @@ from phantom.messages import Author, AuthorFacts, ConversationKind, Conversation
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRules:
     """A channel's rules. With neither owner nor lists, every full member of the workspace may talk; as soon as one is
-    set, only the owner, listed users, people with a listed role, and members in listed channels may. Guests and people of other workspaces are
-    out unless allowed or listed by id. `bots`: none, mentions or all; `thread_followups`: mention, own or all;
-    `group_dms`: all or mention. `bot_budget` is how many turns a bot gets in one conversation per hour.
+    set, only the owner, listed users, people with a listed role, and members in listed channels may. Guests and people
+    of other workspaces are out unless allowed or listed by id. `bots`: none, mentions or all; `thread_followups`:
+    mention, own or all; `group_dms`: all or mention. `bot_budget` is how many turns a bot gets in one conversation per
+    hour.
     """
 
     owner: str = ""
@@ -90,8 +91,8 @@ def listed(author: Author, rules: AccessRules) -> bool:
 
 
 def may_talk(author: Author, conversation: ConversationRef, rules: AccessRules, facts: AuthorFacts | None) -> Verdict:
-    """Whether this person may drive the agent here; a listed channel counts for its threads too. `facts` is None when they were not (or could not be) looked up:
-    then everyone who is not listed is refused.
+    """Whether this person may drive the agent here; a listed channel counts for its threads too. `facts` is None when
+    they were not (or could not be) looked up: then everyone who is not listed is refused.
     """
     if listed(author, rules):
         return ACCEPTED

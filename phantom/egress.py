@@ -22,14 +22,17 @@ from phantom.channel import Channel, Meter, SupportsEdit, SupportsLookup
 from phantom.clock import Clock
 from phantom.errors import (
     AuthError,
-    ChannelError,
     ConnectError,
     DeliveryError,
     DeliveryUnknown,
+    MetadataError,
+    PhantomError,
     RateLimited,
+    SecretError,
 )
 from phantom.messages import MessageRef, OutboundMessage, Outcome, Receipt
 from phantom.storage.outbox import Outbox, OutboxRow
+from phantom.storage.patience import patiently
 
 log = structlog.get_logger("phantom.egress")
 
@@ -49,8 +52,8 @@ class Gate(Protocol):
         """Return once the named channel's credentials have been proven and not been refused since."""
         ...
 
-    def refused(self, channel: str, error: AuthError) -> None:
-        """The platform refused the credentials in the middle of a delivery."""
+    def refused(self, channel: str, error: PhantomError) -> None:
+        """In the middle of a delivery the credentials were refused, or could not be had at all."""
         ...
 
 
@@ -80,11 +83,11 @@ class Egress:
         lane.users += 1
         try:
             async with lane.lock:
-                earlier = await self._outbox.begin(message.idempotency_key, place)
+                earlier = await patiently(self._clock, self._outbox.begin, message.idempotency_key, place)
                 if earlier is not None and earlier.receipt is not None:
                     return earlier.receipt
                 receipt = await self._send(channel, message, lane, earlier)
-                await self._outbox.settle(message.idempotency_key, receipt)
+                await patiently(self._clock, self._outbox.settle, message.idempotency_key, receipt)
         finally:
             lane.users -= 1
         self._meter.count("phantom_deliveries_total", channel=channel.name, outcome=receipt.outcome.value)
@@ -110,26 +113,30 @@ class Egress:
             attempt += 1
             try:
                 return await self._timed(channel, channel.edit(target, message))
-            except (ChannelError, ConnectError) as error:
+            except PhantomError as error:
                 if not patient or not await self._wait_out(channel, error, attempt, edit=True):
                     return Receipt(outcome=Outcome.FAILED, detail=error.code)
 
     async def known(self, channel: Channel, message: OutboundMessage) -> Receipt | None:
         """What became of an earlier send of this key, asking the platform when our own record does not say."""
-        row = await self._outbox.look(message.idempotency_key)
+        row = await patiently(self._clock, self._outbox.look, message.idempotency_key)
         if row is None:
             return None
         if row.receipt is not None:
             return row.receipt
         receipt = await self._find(channel, message, row.created_at)
         if receipt is not None:
-            await self._outbox.settle(message.idempotency_key, receipt)
+            await patiently(self._clock, self._outbox.settle, message.idempotency_key, receipt)
         return receipt
+
+    async def usable(self, channel: Channel) -> None:
+        """Return once the channel's credentials have been proven and not been refused since."""
+        await self._gate.usable(channel.name)
 
     async def note(self, key: str, place: str, receipt: Receipt) -> None:
         """Record that `key` was settled by other means (a progress message that became the answer)."""
-        await self._outbox.begin(key, place)
-        await self._outbox.settle(key, receipt)
+        await patiently(self._clock, self._outbox.begin, key, place)
+        await patiently(self._clock, self._outbox.settle, key, receipt)
 
     # --- one message ---
 
@@ -153,19 +160,19 @@ class Egress:
                 found = await self._find(channel, message, began)
                 if found is not None:
                     return found
-                if unknown >= MAX_UNKNOWN or not isinstance(channel, SupportsLookup):
+                if unknown >= MAX_UNKNOWN:
                     return Receipt(outcome=Outcome.UNKNOWN, detail=error.code)
                 await self._pause(unknown)
-            except ChannelError as error:
+            except PhantomError as error:
                 if not await self._wait_out(channel, error, attempt, edit=False):
                     return Receipt(outcome=Outcome.FAILED, detail=error.code)
 
-    async def _wait_out(self, channel: Channel, error: ChannelError, attempt: int, *, edit: bool) -> bool:
+    async def _wait_out(self, channel: Channel, error: PhantomError, attempt: int, *, edit: bool) -> bool:
         """Wait for as long as the failure asks. False: it is final."""
         if isinstance(error, RateLimited):
             await self._clock.sleep((error.retry_after or 1.0) + random.uniform(0.0, 0.25))  # noqa: S311 - jitter
             return True
-        if isinstance(error, AuthError):
+        if isinstance(error, AuthError | SecretError | MetadataError):
             log.warning("delivery_waits_for_credentials", channel=channel.name, cure=error.hint)
             self._gate.refused(channel.name, error)
             await self._pause(attempt)
@@ -183,17 +190,19 @@ class Egress:
         return False
 
     async def _find(self, channel: Channel, message: OutboundMessage, since: float) -> Receipt | None:
-        """Look for an earlier send until the platform can say. None: it surely never arrived."""
-        if not isinstance(channel, SupportsLookup) or Capability.LOOKUP not in channel.capabilities:
-            return None
-        if message.only_for is not None or message.respond_url is not None:
-            return None  # not kept by the platform, so it cannot be looked for
+        """Look for an earlier send until the platform can say. None: it surely never arrived.
+
+        What cannot be looked for (the platform keeps no private answers) stays unknown: it is never sent blindly again.
+        """
+        private = message.only_for is not None or message.respond_url is not None
+        if private or not isinstance(channel, SupportsLookup) or Capability.LOOKUP not in channel.capabilities:
+            return Receipt(outcome=Outcome.UNKNOWN, detail="cannot_be_looked_up")
         attempt = 0
         while True:
             attempt += 1
             try:
                 return await channel.find(message, since)
-            except ChannelError as error:
+            except PhantomError as error:
                 if not await self._wait_out(channel, error, attempt, edit=True):
                     return Receipt(outcome=Outcome.UNKNOWN, detail=error.code)
 

@@ -15,6 +15,7 @@ from phantom.journal import Journal
 from phantom.lanes import Lanes
 from phantom.messages import InboundMessage
 from phantom.pipeline import Pipeline
+from phantom.presenter import QueuedMarks
 from phantom.sessions import Sessions
 from phantom.side_events import SideEvents
 from phantom.storage.outbox import Outbox
@@ -64,7 +65,8 @@ class Engine:
         self.sessions = Sessions(journal)
         self.outbox = Outbox(journal, clock)
         self.egress = Egress(self.outbox, clock, meter, daemon.supervisor, daemon.mask)
-        self.runner = TurnRunner(daemon.folder.path / "turns.sqlite", journal, meter)
+        self.runner = TurnRunner(daemon.folder.path / "turns.sqlite", journal, clock, meter)
+        self.queued = QueuedMarks()
         self.inbox = JournalInbox(journal, self.sessions, meter)
         rules = daemon.rules()
         commands = Commands(
@@ -99,6 +101,7 @@ class Engine:
             side=side,
             lanes=Lanes(daemon.core.turn_concurrency),
             gate=daemon.supervisor,
+            queued=self.queued,
             clock=clock,
             meter=meter,
         )
@@ -112,6 +115,7 @@ class Engine:
     async def load_memory(self) -> None:
         """What the policy must know before the first event is sorted."""
         await self.sessions.load()
+        await self.pipeline.expect_waiting()
 
     async def start_turns(self) -> None:
         """Load the agent and the workflow machinery. Raises `ConfigError` or `StorageError`."""
@@ -137,6 +141,7 @@ class Engine:
             journal=self._journal,
             sessions=self.sessions,
             egress=self.egress,
+            queued=self.queued,
             clock=self._daemon.clock,
             meter=self._daemon.meter,
             agent=agent,

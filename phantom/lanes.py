@@ -93,4 +93,6 @@ async def _alone(work: Work, key: str) -> None:
         raise
     error = None if job.cancelled() else job.exception()
     if error is not None:
-        log.error("work_broke", lane=key, error=type(error).__name__, traceback="".join(traceback.format_exception(error)))
+        log.error(
+            "work_broke", lane=key, error=type(error).__name__, traceback="".join(traceback.format_exception(error))
+        )

@@ -1,16 +1,18 @@
 """Every metric Phantom exposes, in one table, and the `Meter` that fills it.
 
-Counters and gauges are plain dictionary entries that a scrape turns into Prometheus samples: an increment on the hot
-path costs a dictionary operation and no lock. Histograms are prometheus-client's own.
+Values are plain dictionary entries that a scrape turns into Prometheus samples: an increment on the hot path costs a
+dictionary operation and no lock, and prometheus-client is only imported when somebody scrapes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 _FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 3.0)
 _SLOW = (0.01, 0.03, 0.06, 0.125, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900)
@@ -69,19 +71,35 @@ METRICS: tuple[MetricSpec, ...] = (
 _SPECS = {spec.name: spec for spec in METRICS}
 
 
+_Key = tuple[str, tuple[str, ...]]
+_T = TypeVar("_T")
+
+
+class _Observed:
+    """One histogram's counts: `counts[i]` values up to `bounds[i]` (and above the one before), the last without end."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def cumulative(self) -> Iterator[tuple[str, float]]:
+        """Prometheus' buckets: upper bound and how many values were at most that."""
+        seen = 0
+        for bound, count in zip((*(str(float(bound)) for bound in self.bounds), "+Inf"), self.counts, strict=True):
+            seen += count
+            yield bound, seen
+
+
 class PrometheusMeter:
     """The daemon's `Meter`. `on_scrape` functions set gauges that are cheaper to read than to track."""
 
     def __init__(self) -> None:
-        self._values: dict[tuple[str, tuple[str, ...]], float] = {}
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._histograms = {
-            spec.name: Histogram(spec.name, spec.help, spec.labels, registry=self._registry, buckets=spec.buckets)
-            for spec in METRICS
-            if spec.kind == "histogram"
-        }
+        self._values: dict[_Key, float] = {}
+        self._observed: dict[_Key, _Observed] = {}
         self._on_scrape: list[Callable[[], None]] = []
-        self._registry.register(self)
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         key = (name, tuple(labels.values()))
@@ -97,8 +115,13 @@ class PrometheusMeter:
         self._values[key] = value
 
     def observe(self, name: str, value: float, **labels: str) -> None:
-        histogram = self._histograms[name]
-        (histogram.labels(**labels) if labels else histogram).observe(value)
+        key = (name, tuple(labels.values()))
+        observed = self._observed.get(key)
+        if observed is None:
+            key = self._checked(name, "histogram", labels)
+            observed = self._observed[key] = _Observed(_SPECS[name].buckets)
+        observed.counts[bisect_left(observed.bounds, value)] += 1
+        observed.total += value
 
     def on_scrape(self, function: Callable[[], None]) -> None:
         """Run `function` before each scrape."""
@@ -110,25 +133,38 @@ class PrometheusMeter:
 
     def render(self) -> bytes:
         """The Prometheus text exposition format."""
+        from prometheus_client import CollectorRegistry, generate_latest
+
         for function in self._on_scrape:
             function()
-        return generate_latest(self._registry)
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus-client at a scrape."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
         for spec in METRICS:
             if spec.kind == "histogram":
+                histogram = HistogramMetricFamily(spec.name, spec.help, labels=spec.labels)
+                for labels, observed in self._series(spec.name, self._observed):
+                    histogram.add_metric(labels, list(observed.cumulative()), observed.total)
+                yield histogram
                 continue
             make = CounterMetricFamily if spec.kind == "counter" else GaugeMetricFamily
             family: CounterMetricFamily | GaugeMetricFamily = make(spec.name, spec.help, labels=spec.labels)
-            for (name, labels), value in list(self._values.items()):
-                if name == spec.name:
-                    family.add_metric(labels, value)
+            for labels, value in self._series(spec.name, self._values):
+                family.add_metric(labels, value)
             yield family
 
     def describe(self) -> Iterable[Metric]:
         """No descriptions up front: the table above is checked by a test instead."""
         return ()
+
+    @staticmethod
+    def _series(name: str, values: Mapping[_Key, _T]) -> list[tuple[tuple[str, ...], _T]]:
+        return [(labels, value) for (found, labels), value in list(values.items()) if found == name]
 
     @staticmethod
     def _checked(name: str, kind: str, labels: dict[str, str]) -> tuple[str, tuple[str, ...]]:

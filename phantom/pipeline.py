@@ -17,7 +17,7 @@ What does *not* live here: verifying (channels), who may talk (`access.py`), ans
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -25,18 +25,27 @@ import structlog
 
 from phantom.access import AccessRules, LoopBudget, Verdict, listed, may_talk, meant_for_us
 from phantom.capabilities import Capability
-from phantom.channel import Channel, Meter, SupportsAuthors, SupportsStatus
+from phantom.channel import Channel, Meter, SupportsAuthors
 from phantom.clock import Clock
 from phantom.egress import Gate
-from phantom.errors import ChannelError, MalformedEvent, StorageError
+from phantom.errors import (
+    AuthError,
+    ChannelError,
+    MalformedEvent,
+    MetadataError,
+    PhantomError,
+    SecretError,
+    StorageError,
+)
 from phantom.events import Ignored, InboundEvent
 from phantom.ids import turn_id
 from phantom.journal import STATE_DONE, STATE_FAILED, STATE_IGNORED, Entry, Journal
 from phantom.lanes import Lanes
-from phantom.messages import AuthorFacts, InboundMessage, TurnStatus
-from phantom.presenter import message_ref
+from phantom.messages import AuthorFacts, InboundMessage
+from phantom.presenter import QueuedMarks
 from phantom.sessions import Sessions
 from phantom.side_events import SideEvents
+from phantom.storage.patience import patiently
 from phantom.turn_runner import TurnRunner
 
 log = structlog.get_logger("phantom.pipeline")
@@ -49,6 +58,7 @@ COURTESY_TURNS = 25
 seconds and an answer as long as it takes, so in a burst acks go first; work is slowed by it, never starved.
 """
 IN_FLIGHT_QUIET = 8
+MAX_EXPECTED = 5_000
 LOOKUP_RETRY_SECONDS = (1.0, 5.0, 15.0, 30.0)
 
 
@@ -66,6 +76,7 @@ class Pipeline:
         side: SideEvents,
         lanes: Lanes,
         gate: Gate,
+        queued: QueuedMarks,
         clock: Clock,
         meter: Meter,
     ) -> None:
@@ -77,6 +88,7 @@ class Pipeline:
         self._side = side
         self._turns = lanes
         self._gate = gate
+        self._queued = queued
         self._intakes = Lanes(places=64)
         self._clock = clock
         self._meter = meter
@@ -140,6 +152,14 @@ class Pipeline:
                 return event if entry.text_override is None else _with_text(event, entry.text_override)
         return None
 
+    async def expect_waiting(self) -> None:
+        """Remember which conversations the open rows of an earlier run belong to: follow-ups are on their way."""
+        for name in self._channels:
+            for entry in await self._journal.open_entries(name, 0, MAX_EXPECTED):
+                message = self.message_of(entry)
+                if message is not None:
+                    self._sessions.expect(message.conversation.key)
+
     # 3. what is not for us goes at once
 
     async def _sort(self, channel: str, batch: list[Entry]) -> None:
@@ -151,8 +171,7 @@ class Pipeline:
             if keep:
                 kept.append(entry.seq)
         if len(kept) < len(batch):
-            with contextlib.suppress(StorageError):  # they stay open and are sorted again after a restart
-                await self._journal.ignore_range(channel, batch[0].seq, batch[-1].seq, kept)
+            await patiently(self._clock, self._journal.ignore_range, channel, batch[0].seq, batch[-1].seq, kept)
 
     def _take(self, entry: Entry, event: InboundEvent) -> bool:
         """Decide about one event without waiting. True when its row is still needed."""
@@ -162,6 +181,8 @@ class Pipeline:
             return False
         if isinstance(event, InboundMessage):
             if entry.claimed:
+                self._sessions.addressed(event.conversation.key, event.author.id)
+                self._queued.suspect(event)
                 self._intakes.push(event.conversation.key, lambda: self._resume(entry, event))
                 return True
             verdict = self._at_first_sight(event)
@@ -183,19 +204,17 @@ class Pipeline:
     # 4. in order a conversation: may they, and is it new?
 
     async def _intake(self, entry: Entry, message: InboundMessage) -> None:
-        try:
-            verdict = await self._judge(message)
-            if not verdict.accepted:
-                await self._close(entry, STATE_IGNORED, verdict.reason)
-                return
-            logical = f"{message.conversation.channel}:{message.logical_id}"
-            if not await self._journal.claim(entry.seq, logical, message.conversation.key):
-                self._count(message.conversation.channel, "duplicate_post")
-                return
-        except StorageError as error:
-            log.error("intake_not_stored", what=error.message, cure=error.hint, event=message.event_id)
-            return  # the row stays open: the next start takes it up
-        self._count(message.conversation.channel, "accepted")
+        verdict = await self._judge(message)
+        if not verdict.accepted:
+            await self._close(entry, STATE_IGNORED, verdict.reason)
+            return
+        conversation = message.conversation
+        logical = f"{conversation.channel}:{message.logical_id}"
+        if not await patiently(self._clock, self._journal.claim, entry.seq, logical, conversation.key):
+            self._count(conversation.channel, "duplicate_post")
+            return
+        self._count(conversation.channel, "accepted")
+        self._sessions.addressed(conversation.key, message.author.id)
         await self._resume(entry, message)
 
     async def _judge(self, message: InboundMessage) -> Verdict:
@@ -203,7 +222,7 @@ class Pipeline:
         author, conversation = message.author, message.conversation
         engaged = spoke = False
         if not message.mentions_me and self._sessions.known(conversation.key):
-            engaged, spoke = await self._sessions.engagement(conversation.key, author.id)
+            engaged, spoke = await patiently(self._clock, self._sessions.engagement, conversation.key, author.id)
         verdict = meant_for_us(message, rules, engaged=engaged, spoke_before=spoke)
         if not verdict.accepted:
             return verdict
@@ -211,7 +230,8 @@ class Pipeline:
         if verdict.accepted and author.is_bot:
             budget = self._bots.take(conversation.place_key, rules.bot_budget, self._clock.monotonic())
             return verdict if budget else Verdict(False, "bot_budget")
-        self._bots.restore(conversation.place_key)
+        if verdict.accepted:
+            self._bots.restore(conversation.place_key)
         return verdict
 
     async def permitted(self, message: InboundMessage) -> Verdict:
@@ -228,17 +248,25 @@ class Pipeline:
         return verdict
 
     async def _facts(self, channel: Channel, message: InboundMessage) -> AuthorFacts | None:
-        """None when the platform will not say; then the author is refused (fail closed)."""
+        """None when the platform will not say; then the author is refused (fail closed). While it cannot say, because
+        it is away or refuses our credentials, the message waits: it was acknowledged.
+        """
         if not isinstance(channel, SupportsAuthors) or Capability.AUTHORS not in channel.capabilities:
             return AuthorFacts()
-        for pause in (*LOOKUP_RETRY_SECONDS, 0.0):
+        for attempt in itertools.count():
             try:
+                await self._gate.usable(channel.name)
                 return await channel.author_facts(message.conversation, message.author.id)
+            except (AuthError, SecretError, MetadataError) as error:
+                self._gate.refused(channel.name, error)
+                failure: PhantomError = error
             except ChannelError as error:
-                log.warning("author_not_looked_up", channel=channel.name, code=error.code, cure=error.hint)
-                if not error.retryable or not pause:
-                    return None
-                await self._clock.sleep(max(pause, error.retry_after or 0.0))
+                failure = error
+                if not error.retryable:
+                    break
+            pause = LOOKUP_RETRY_SECONDS[min(attempt, len(LOOKUP_RETRY_SECONDS) - 1)]
+            await self._clock.sleep(max(pause, failure.retry_after or 0.0))
+        log.warning("author_not_looked_up", channel=channel.name, code=failure.code, cure=failure.hint)
         return None
 
     # 5. in order a conversation: the turn
@@ -246,41 +274,33 @@ class Pipeline:
     async def _resume(self, entry: Entry, message: InboundMessage) -> None:
         """Queue the turn of a claimed row, showing that it waits when it does."""
         self._runner.note_waiting(entry.seq, message.author.id, message.conversation.key)
-        waits = self._turns.push(message.conversation.key, lambda: self._turn(entry, message))
-        channel = self._channels[message.conversation.channel]
-        marks = message.message_id and Capability.REACT in channel.capabilities
-        if waits and marks and isinstance(channel, SupportsStatus):
-            with contextlib.suppress(ChannelError):  # a courtesy
-                await channel.show_status(message_ref(message), TurnStatus.QUEUED, None)
+        if self._turns.push(message.conversation.key, lambda: self._turn(entry, message)):
+            self._queued.put(self._channels[message.conversation.channel], message)
 
     async def _turn(self, entry: Entry, message: InboundMessage) -> None:
         envelope = entry.envelope
         self._runner.note_begun(entry.seq)
-        try:
-            if not await self._journal.begin(entry.seq):
-                return  # deleted or stopped while it waited
-            self._meter.observe(
-                "phantom_event_dispatch_seconds", self._clock.now() - envelope.received_at, channel=envelope.channel
-            )
-            workflow = turn_id(envelope.channel, envelope.tenant, envelope.event_id)
-            outcome = await self._runner.run(workflow, envelope.channel, entry.seq)
-            if outcome is not None:
-                await self._journal.finish([entry.seq], STATE_DONE if outcome != "lost" else STATE_FAILED, outcome)
-        except StorageError as error:
-            log.error("turn_not_recorded", what=error.message, cure=error.hint, event=message.event_id)
+        if not await patiently(self._clock, self._journal.begin, entry.seq):
+            await self._queued.lift(self._channels[envelope.channel], message)  # deleted or stopped while it waited
+            return
+        self._meter.observe(
+            "phantom_event_dispatch_seconds", self._clock.now() - envelope.received_at, channel=envelope.channel
+        )
+        workflow = turn_id(envelope.channel, envelope.tenant, envelope.event_id)
+        outcome = await self._runner.run(workflow, envelope.channel, entry.seq)
+        self._queued.forget(message)
+        state = STATE_FAILED if outcome in ("lost", "crashed") else STATE_DONE
+        await patiently(self._clock, self._journal.finish, [entry.seq], state, outcome)
 
     # the rest
 
     async def _aside(self, entry: Entry, event: InboundEvent) -> None:
-        try:
-            outcome = await self._side.handle(entry.envelope.channel, event)
-            await self._close(entry, STATE_DONE, outcome)
-        except StorageError as error:
-            log.error("event_not_recorded", what=error.message, cure=error.hint, event=event.event_id)
+        outcome = await patiently(self._clock, self._side.handle, entry.envelope.channel, event)
+        await self._close(entry, STATE_DONE, outcome)
 
     async def _close(self, entry: Entry, state: int, reason: str) -> None:
         self._count(entry.envelope.channel, reason)
-        await self._journal.finish([entry.seq], state, reason)
+        await patiently(self._clock, self._journal.finish, [entry.seq], state, reason)
 
     def _count(self, channel: str, outcome: str) -> None:
         self._meter.count("phantom_events_total", channel=channel, outcome=outcome)

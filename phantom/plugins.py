@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -12,8 +14,12 @@ from phantom.errors import ConfigError
 GROUP = "phantom.channels"
 
 
-def descriptors() -> dict[str, Descriptor]:
-    """Every installed channel by kind. Raises `ConfigError` for a plugin that this Phantom cannot load."""
+@cache
+def descriptors() -> Mapping[str, Descriptor]:
+    """Every installed channel by kind, looked up once a process.
+
+    Raises `ConfigError` for a plugin that this Phantom cannot load.
+    """
     found: dict[str, Descriptor] = {}
     for entry in entry_points(group=GROUP):
         descriptor = entry.load()

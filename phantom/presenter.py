@@ -8,7 +8,7 @@ none was posted, the answer is sent. What does *not* live here: what the answer 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import structlog
 
@@ -16,7 +16,7 @@ from phantom.capabilities import Capability
 from phantom.channel import Channel, SupportsStatus
 from phantom.clock import Clock
 from phantom.egress import Egress
-from phantom.errors import ChannelError
+from phantom.errors import PhantomError
 from phantom.ids import part_key
 from phantom.messages import (
     Button,
@@ -53,14 +53,14 @@ _WORDS = {
 class StatusMark:
     """The mark on the user's message: debounced, one change at a time, the latest wins."""
 
-    def __init__(self, channel: Channel, target: MessageRef, clock: Clock) -> None:
+    def __init__(self, channel: Channel, target: MessageRef, clock: Clock, shown: TurnStatus | None = None) -> None:
         self._channel = channel if isinstance(channel, SupportsStatus) else None
         if Capability.REACT not in channel.capabilities or not target.message_id:
             self._channel = None  # a question from a form or command has no message to mark
         self._target = target
         self._clock = clock
         self._wanted: TurnStatus | None = None
-        self._shown: TurnStatus | None = None
+        self._shown = shown
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -77,7 +77,7 @@ class StatusMark:
     async def clear(self) -> None:
         """Take away what an earlier run left behind."""
         if self._channel is not None:
-            await self._quietly(self._channel.clear_status(self._target))
+            await _quietly(self._channel.clear_status(self._target), self._target)
 
     async def close(self) -> None:
         """Show the last wish now and end."""
@@ -98,7 +98,7 @@ class StatusMark:
             self._changed.clear()
             if self._wanted is not self._shown and self._channel is not None and self._wanted is not None:
                 wanted = self._wanted
-                await self._quietly(self._channel.show_status(self._target, wanted, self._shown))
+                await _quietly(self._channel.show_status(self._target, wanted, self._shown), self._target)
                 self._shown = wanted
             if self._closing and self._wanted is self._shown:
                 return
@@ -108,19 +108,69 @@ class StatusMark:
             self._changed.clear()
             await self._changed.wait()
 
-    async def _quietly(self, call: object) -> None:
-        """A mark is a courtesy: its failure is logged and never fails the turn."""
-        try:
-            await call  # type: ignore[misc]
-        except ChannelError as error:
-            log.info("status_mark_failed", channel=self._target.conversation.channel, code=error.code, cure=error.hint)
+
+class QueuedMarks:
+    """The marks on messages that wait for their turn, so that whoever goes on with one knows what it bears."""
+
+    def __init__(self) -> None:
+        self._marks: dict[MessageRef, asyncio.Task[None] | None] = {}
+
+    def put(self, channel: Channel, message: InboundMessage) -> None:
+        """Show that the message queues; returns at once."""
+        ref = message_ref(message)
+        if isinstance(channel, SupportsStatus) and Capability.REACT in channel.capabilities and ref.message_id:
+            showing = _quietly(channel.show_status(ref, TurnStatus.QUEUED, None), ref)
+            self._marks[ref] = asyncio.create_task(showing, name="queued-mark")
+
+    def suspect(self, message: InboundMessage) -> None:
+        """An earlier run of the process may have left a mark there."""
+        self._marks[message_ref(message)] = None
+
+    def forget(self, message: InboundMessage) -> None:
+        """Whatever it bears is somebody else's business now."""
+        self._marks.pop(message_ref(message), None)
+
+    async def take(self, channel: Channel, message: InboundMessage) -> TurnStatus | None:
+        """What the message bears now; the caller replaces it. What an earlier run left is taken away here."""
+        ref = message_ref(message)
+        if ref not in self._marks:
+            return None
+        showing = self._marks.pop(ref)
+        if showing is not None:
+            await asyncio.wait((showing,))
+            return TurnStatus.QUEUED
+        if isinstance(channel, SupportsStatus) and Capability.REACT in channel.capabilities and ref.message_id:
+            await _quietly(channel.clear_status(ref), ref)
+        return None
+
+    async def lift(self, channel: Channel, message: InboundMessage) -> None:
+        """The message will have no turn: take its mark away."""
+        if await self.take(channel, message) is not None and isinstance(channel, SupportsStatus):
+            ref = message_ref(message)
+            await _quietly(channel.show_status(ref, None, TurnStatus.QUEUED), ref)
+
+
+async def _quietly(call: Awaitable[None], target: MessageRef) -> None:
+    """A mark is a courtesy: its failure is logged and never fails the turn."""
+    try:
+        await call
+    except PhantomError as error:
+        log.info("status_mark_failed", channel=target.conversation.channel, code=error.code, cure=error.hint)
 
 
 class Presenter:
     """Shows one turn. Text deltas and status come in; `finish` ends it."""
 
     def __init__(
-        self, channel: Channel, egress: Egress, clock: Clock, turn: str, message: InboundMessage, *, resumed: bool
+        self,
+        channel: Channel,
+        egress: Egress,
+        clock: Clock,
+        turn: str,
+        message: InboundMessage,
+        *,
+        resumed: bool,
+        shown: TurnStatus | None = None,
     ) -> None:
         self._channel = channel
         self._egress = egress
@@ -128,7 +178,7 @@ class Presenter:
         self._turn = turn
         self._message = message
         self._resumed = resumed
-        self._mark = StatusMark(channel, message_ref(message), clock)
+        self._mark = StatusMark(channel, message_ref(message), clock, shown)
         self._draft: list[str] = []
         self._status = TurnStatus.THINKING
         self._note = ""

@@ -7,7 +7,9 @@ daemon admits and acknowledges within half a second, and what it admitted waits 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,13 +30,14 @@ from phantom.channel import (
 from phantom.clock import Clock, SystemClock
 from phantom.data_folder import DataFolder
 from phantom.engine import Engine
-from phantom.errors import ChannelError, ConfigError, MetadataError, StorageError
+from phantom.errors import ConfigError, PhantomError, StorageError
 from phantom.health import ChannelReport, HealthReport
 from phantom.journal import Journal
 from phantom.loop_watch import LoopWatch
 from phantom.messages import Outcome
 from phantom.metrics import PrometheusMeter
 from phantom.service_manager import ServiceManager
+from phantom.storage import schema
 from phantom.supervisor import SupervisedChannel, Supervisor
 from phantom.webapp import WebApp
 
@@ -46,6 +49,7 @@ log = structlog.get_logger("phantom.daemon")
 TURNS_AFTER = 0.7
 """Seconds that the turns' heavy import waits for a channel to be ready first."""
 UPKEEP_SECONDS = 3600.0
+JOURNAL_WATCH_SECONDS = 0.5
 KEEP = timedelta(days=7)
 """How long finished events, sends and checkpoints are remembered; longer than any platform retries."""
 
@@ -83,7 +87,7 @@ class Service:
         self._engine: Engine | None = None
         self._started_at = self.clock.now()
         self._draining = False
-        self.failed: asyncio.Future[ConfigError | StorageError]
+        self.failed: asyncio.Future[PhantomError]
 
     # --- start ---
 
@@ -107,6 +111,7 @@ class Service:
         self._spawn(self.watch.run(), "loop watch")
         self._spawn(self._bring_up_turns(engine), "turns")
         self._spawn(self._upkeep(engine), "upkeep")
+        self._spawn(self._watch_journal(self._journal), "journal watch")
         self._spawn(self._watch_fatal(), "fatal")
         self.meter.on_scrape(lambda: self._scrape(engine))
 
@@ -167,13 +172,31 @@ class Service:
             if receipt.outcome is Outcome.SENT:
                 await channel.introduced(receipt)
                 log.info("introduction_sent", channel=channel.name)
-        except (ChannelError, MetadataError, StorageError) as error:
+        except PhantomError as error:
             log.warning("introduction_not_sent", channel=channel.name, what=error.message, cure=error.hint)
 
     async def _watch_fatal(self) -> None:
         error = await self.supervisor.until_fatal()
         if not self.failed.done():
             self.failed.set_result(error)
+
+    async def _watch_journal(self, journal: Journal) -> None:
+        """Say once when the journal cannot write and once when it can again. Whether it can is tried, not awaited: a
+        sender may well stay away until `/ready` says that we are back.
+        """
+        told = False
+        while True:
+            await self.clock.sleep(JOURNAL_WATCH_SECONDS)
+            if journal.fault:
+                if not told:
+                    cure = f"free space in {self.folder.path} or make it writable; senders try again meanwhile"
+                    log.error("journal_cannot_write", what=journal.fault, cure=cure)
+                told = True
+                with contextlib.suppress(StorageError):
+                    await journal.write(schema.touch)
+            elif told:
+                told = False
+                log.info("journal_writes_again")
 
     async def _upkeep(self, engine: Engine) -> None:
         while True:
@@ -185,7 +208,20 @@ class Service:
                 log.warning("upkeep_failed", what=error.message, cure=error.hint)
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._look_after)
+        self._tasks.append(task)
+
+    def _look_after(self, task: asyncio.Task[None]) -> None:
+        """A part of the daemon broke in a way that nobody foresaw: stop loudly rather than live on by halves."""
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            return
+        trace = "".join(traceback.format_exception(error))
+        log.critical("daemon_part_broke", part=task.get_name(), error=type(error).__name__, traceback=trace)
+        if not self.failed.done():
+            cure = "report the traceback in the log; a service manager starts Phantom again"
+            self.failed.set_result(PhantomError(f"{task.get_name()} broke: {type(error).__name__}", hint=cure))
 
     # --- observe ---
 

@@ -29,8 +29,11 @@ BACKOFF_CAP = 60.0
 STABLE_SECONDS = 60.0
 """Up for this long: the next failure starts with the shortest pause again."""
 REVOKED = frozenset({"revoked", "token_revoked", "account_inactive"})
+RECHECK_FIRST = 1.0
 RECHECK_SECONDS = 30.0
-"""While credentials are refused, their source is asked this often whether they changed."""
+"""While credentials are refused, their source is asked whether they changed: soon, then ever more rarely, at last this
+often.
+"""
 
 
 class _ReadyFlag(asyncio.Event):
@@ -162,9 +165,11 @@ class SupervisedChannel:
         changed = asyncio.Event()
         ends = [secret.on_change(changed.set) for secret in self._secrets]
         try:
+            pause = RECHECK_FIRST
             while not changed.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), RECHECK_SECONDS)
+                    await asyncio.wait_for(changed.wait(), pause)
+                pause = min(pause * 2, RECHECK_SECONDS)
                 for secret in self._secrets:
                     with contextlib.suppress(MetadataError, SecretError):  # still unreachable: ask again later
                         await secret.refresh()
@@ -229,7 +234,7 @@ class Supervisor:
     async def usable(self, channel: str) -> None:
         await self._channels[channel].usable.wait()
 
-    def refused(self, channel: str, error: AuthError) -> None:
+    def refused(self, channel: str, error: PhantomError) -> None:
         self._channels[channel].interrupt(error)
 
     async def install_changed(self, channel: str, change: InstallChange) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from phantom.channel import Meter
+from phantom.clock import Clock
 from phantom.errors import StorageError
 from phantom.journal import Journal
 from phantom.lean_imports import deferred
+from phantom.storage.patience import RETRY_SECONDS
 from phantom.storage.schema import STATE_CLAIMED, STATE_IGNORED
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ class _Waiting:
 class TurnRunner:
     """`state` is starting, running or failed."""
 
-    def __init__(self, database: Path, journal: Journal, meter: Meter) -> None:
+    def __init__(self, database: Path, journal: Journal, clock: Clock, meter: Meter) -> None:
         self._database = database
         self._journal = journal
+        self._clock = clock
         self._meter = meter
         self._loaded = asyncio.Event()
         self._turns: Any = None
@@ -86,28 +89,55 @@ class TurnRunner:
         """It queues no longer."""
         self._waiting.pop(seq, None)
 
-    async def run(self, workflow: str, channel: str, seq: int) -> str | None:
-        """Run, resume, or read the end of the turn. Returns its outcome; "lost" when it can never end."""
+    async def run(self, workflow: str, channel: str, seq: int) -> str:
+        """Run, resume, or read the end of the turn. Returns its outcome; "lost" or "crashed" when it can never end."""
         await self._loaded.wait()
-        started = time.monotonic()
+        started = self._clock.monotonic()
         outcome = await self._finish(workflow, channel, seq)
-        self._meter.observe("phantom_turn_seconds", time.monotonic() - started, outcome=outcome)
+        self._meter.observe("phantom_turn_seconds", self._clock.monotonic() - started, outcome=outcome)
         return outcome
 
     async def _finish(self, workflow: str, channel: str, seq: int) -> str:
-        from dbos import SetWorkflowID
         from dbos import error as dbos_error
 
         for run in (workflow, f"{workflow}#2"):
+            attempt = asyncio.ensure_future(self._attempt(run, workflow, channel, seq))
             try:
+                await asyncio.wait((attempt,))
+            finally:
+                attempt.cancel()
+            error = attempt.exception()
+            if error is None:
+                return attempt.result()
+            if not isinstance(error, dbos_error.DBOSException):
+                trace = "".join(traceback.format_exception(error))
+                log.error("turn_crashed", turn=run, error=type(error).__name__, traceback=trace)
+                return "crashed"
+            # Checkpoints that no longer fit (another kind of agent since the crash), or too many recoveries. Run
+            # afresh once: the turn's idempotency keys are the same, so nothing is sent twice.
+            log.error("turn_checkpoints_unusable", turn=run, error=type(error).__name__, what=str(error))
+        return "lost"
+
+    async def _attempt(self, run: str, workflow: str, channel: str, seq: int) -> str:
+        """Start the workflow, or join it, to its end. Where its checkpoints could not be written (a full disk), it is
+        begun again without them once that works: its idempotency keys keep what was sent from being sent twice.
+        """
+        from dbos import SetWorkflowID
+        from sqlalchemy.exc import SQLAlchemyError
+
+        spoiled = False
+        while True:
+            try:
+                if spoiled:
+                    await self._dbos.delete_workflows_async([run])
                 with SetWorkflowID(run):
                     handle = await self._dbos.start_workflow_async(self._turns.turn_workflow, workflow, channel, seq)
                 return str(await handle.get_result(polling_interval_sec=0.1))
-            except dbos_error.DBOSException as error:
-                # Checkpoints that no longer fit (another kind of agent since the crash), or too many recoveries. Run
-                # afresh once: the turn's idempotency keys are the same, so nothing is sent twice.
-                log.error("turn_checkpoints_unusable", turn=run, error=type(error).__name__, what=str(error))
-        return "lost"
+            except (SQLAlchemyError, sqlite3.Error) as error:
+                if not spoiled:
+                    log.warning("turn_checkpoint_not_written", turn=run, error=type(error).__name__)
+                spoiled = True
+                await asyncio.sleep(RETRY_SECONDS)
 
     def stop(self, prefix: str, author: str | None) -> int:
         """Stop running turns in conversations under `prefix`, of one author or (None) of all."""

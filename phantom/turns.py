@@ -31,8 +31,9 @@ from phantom.feedback import feedback_buttons
 from phantom.ids import part_key
 from phantom.journal import Journal
 from phantom.messages import Button, ButtonStyle, InboundMessage, LocalFile, OutboundMessage, Tone
-from phantom.presenter import Presenter
+from phantom.presenter import Presenter, QueuedMarks
 from phantom.sessions import Session, Sessions
+from phantom.storage.patience import patiently
 
 log = structlog.get_logger("phantom.turns")
 
@@ -48,6 +49,7 @@ class TurnServices:
     journal: Journal
     sessions: Sessions
     egress: Egress
+    queued: QueuedMarks
     clock: Clock
     meter: Meter
     agent: Agent
@@ -104,10 +106,13 @@ async def turn_workflow(turn_id: str, channel_name: str, seq: int) -> str:
     if message is None:
         return "gone"
     channel = services.channel(channel_name)
+    await services.egress.usable(channel)  # a resumed turn may be back before its channel is
     loaded: dict[str, Any] = await DBOS.run_step_async({"name": "load"}, _load, services, turn_id, message)
-    presenter = Presenter(
-        channel, services.egress, services.clock, turn_id, message, resumed=bool(loaded["began"] != _BOOT)
-    )
+    resumed = bool(loaded["began"] != _BOOT)
+    if resumed:
+        services.queued.forget(message)
+    shown = await services.queued.take(channel, message)
+    presenter = Presenter(channel, services.egress, services.clock, turn_id, message, resumed=resumed, shown=shown)
     await presenter.start()
     try:
         return await _answer(services, channel, presenter, turn_id, message, loaded)
@@ -144,8 +149,14 @@ async def _answer(
 
 
 async def _load(services: TurnServices, turn_id: str, message: InboundMessage) -> dict[str, Any]:
-    session, history = await services.sessions.begin_turn(
-        message.conversation, turn_id, message.author, message.text, message.sent_at
+    session, history = await patiently(
+        services.clock,
+        services.sessions.begin_turn,
+        message.conversation,
+        turn_id,
+        message.author,
+        message.text,
+        message.sent_at,
     )
     return {
         "session": {"key": session.key, "epoch": session.epoch},
@@ -163,6 +174,7 @@ async def _fetch_files(
     if not message.attachments:
         return fetched
     folder = services.files_dir / turn_id.replace("/", "_").replace(":", "_")
+    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     for attachment in message.attachments:
         if not isinstance(channel, SupportsDownload) or Capability.ATTACH_IN not in channel.capabilities:
             fetched.append({"name": attachment.name, "error": "this channel cannot fetch files"})
@@ -279,5 +291,6 @@ async def _deliver(
         outcome.text, Tone.ERROR if outcome.kind == "failed" else Tone.ANSWER, files=outcome.files, buttons=buttons
     )
     if not failed:
-        await services.sessions.end_turn(session, turn_id, outcome.text, services.clock.now())
+        now = services.clock.now()
+        await patiently(services.clock, services.sessions.end_turn, session, turn_id, outcome.text, now)
     return f"{outcome.kind}_{receipt.outcome.value}" if receipt.outcome.value != "sent" else outcome.kind

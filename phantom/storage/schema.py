@@ -94,3 +94,8 @@ def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
             f"the data folder was written by a newer Phantom (schema {found}, this one knows {VERSION})",
             hint="start the newer version, or point PHANTOM_DATA_DIR at another folder",
         )
+
+
+def touch(connection: sqlite3.Connection) -> None:
+    """The smallest real write: whether the file can be written."""
+    connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -293,9 +293,7 @@ def free_port() -> int:
     raise RuntimeError("no free port was found")
 
 
-def _environment(
-    env: Mapping[str, str], data_dir: Path, port: int, python_path: Sequence[Path]
-) -> dict[str, str]:
+def _environment(env: Mapping[str, str], data_dir: Path, port: int, python_path: Sequence[Path]) -> dict[str, str]:
     whole = {name: os.environ[name] for name in _KEPT if name in os.environ}
     paths = [str(path) for path in python_path] + [part for part in sys.path if part]
     whole |= {

@@ -31,9 +31,7 @@ class World:
     async def ask(self, text: str, *, thread: FakeMessage | None = None) -> FakeMessage:
         """The owner mentions the bot in the general channel."""
         ts = None if thread is None else thread.thread_ts or thread.ts
-        return await self.slack.post(
-            self.slack.owner, self.slack.general, f"{self.slack.mention} {text}", thread_ts=ts
-        )
+        return await self.slack.post(self.slack.owner, self.slack.general, f"{self.slack.mention} {text}", thread_ts=ts)
 
     async def tell(self, text: str) -> FakeMessage:
         """The owner writes to the bot in their direct conversation."""

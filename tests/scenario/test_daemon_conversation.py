@@ -57,9 +57,7 @@ async def test_a_busy_conversation_queues_in_order_and_others_go_on(tmp_path: Pa
 
 
 @BOTH
-async def test_a_queued_post_is_answered_as_edited_and_not_at_all_when_deleted(
-    tmp_path: Path, transport: str
-) -> None:
+async def test_a_queued_post_is_answered_as_edited_and_not_at_all_when_deleted(tmp_path: Path, transport: str) -> None:
     async with world(tmp_path, transport) as here:
         first = await here.tell("gate a one")
         await here.begun("a")
@@ -183,9 +181,7 @@ async def test_files_in_and_out(tmp_path: Path) -> None:
         sent = await here.tell("file")
         await here.answered(sent, "here is a file")
         await here.until(
-            lambda: [
-                file for one in slack.messages(dm) for file in one.files if file.data == b"made by the agent"
-            ]
+            lambda: [file for one in slack.messages(dm) for file in one.files if file.data == b"made by the agent"]
         )
         missing = await here.tell("nofile")
         await here.until(lambda: "warning" in missing.reactions or "white_check_mark" in missing.reactions)

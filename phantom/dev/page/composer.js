@@ -16,8 +16,9 @@ const plain = (text) =>
     .replace(/&amp;/g, "&");
 
 export class Composer {
-  /** `own()` gives the user's last message here, `thread()` the thread to write in ("" outside of threads). */
-  constructor(node, { id, own, thread }) {
+  /** `own()` gives the user's last message here, `thread()` the thread to write in ("" outside of threads). Slack has
+   * slash commands outside of threads only. */
+  constructor(node, { id, own, thread, commands = false }) {
     Object.assign(this, { own, thread });
     this.files = [];
     this.editing = null;
@@ -37,7 +38,7 @@ export class Composer {
         "div",
         { class: "row" },
         button("Attach a file", icon("attach"), () => this.picker.click()),
-        !thread() && button("Slash command", "/", () => this.begin("/phantom ")),
+        commands && button("Slash command", "/", () => this.begin("/phantom ")),
         button("Mention the agent", "@", () => this.insert(`@${state.users.get(state.bot)?.name ?? "phantom"} `)),
         button("Shortcut: ask Phantom (opens a form)", icon("bolt"), () => ask("shortcut", { as: state.me }).catch((error) => toast(error.message))),
         h("span", { class: "dim hint" }, "Enter sends · Shift+Enter breaks the line"),

@@ -17,7 +17,7 @@ const lastOwn = (messages) => messages.filter((one) => one.user === state.me && 
 const mainSource = () => shown(state.place);
 const threadSource = () => (state.thread ? threadOf(state.place, state.thread) : []);
 
-const box = new Composer($("composer"), { id: "write", own: () => lastOwn(mainSource()), thread: () => "" });
+const box = new Composer($("composer"), { id: "write", own: () => lastOwn(mainSource()), thread: () => "", commands: true });
 const replyBox = new Composer($("thread-composer"), { id: "reply", own: () => lastOwn(threadSource()), thread: () => state.thread });
 const list = new MessageList($("messages"), mainSource, { intro: welcome, onEdit: (message) => box.edit(message) });
 const replies = new MessageList($("replies"), threadSource, { inThread: true, onEdit: (message) => replyBox.edit(message) });

@@ -1,0 +1,140 @@
+"""A running `phantom dev` and a real headless Chromium for the page tests. What is tested lives in `test_dev_page*.py`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+ANSWER_MS = 15_000
+"""Milliseconds until the agent's first answer; generous, since the machine may be busy."""
+
+
+def chromium_path() -> str:
+    """The browser to drive, or a skip that says what to do."""
+    named = os.environ.get("PHANTOM_CHROMIUM", "")
+    for found in (named, "/usr/bin/chromium", *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        if found and Path(found).is_file():
+            return found
+    pytest.skip("no Chromium is installed: apt-get install chromium, or set PHANTOM_CHROMIUM to its path")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """A browser that reaches for nothing by itself."""
+    return playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningDev:
+    """A `phantom dev` process: its page, its transport, and what it has printed until the page was up."""
+
+    url: str
+    transport: str
+    printed: str
+    process: subprocess.Popen[str]
+
+
+@contextmanager
+def running_dev(transport: str, folder: Path, *arguments: str) -> Iterator[RunningDev]:
+    """Start `phantom dev` on a free port in an empty folder; stop it with SIGINT and check that it ends well."""
+    kept = ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+    environ = {name: os.environ[name] for name in kept if name in os.environ}
+    errors = folder / "errors.txt"
+    with errors.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "phantom", "dev", "--no-open", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            cwd=folder,
+            env={**environ, "SLACK_TRANSPORT": transport},
+        )
+        try:
+            printed = _first_screen(process)
+            found = re.search(r"http://\S+/$", printed, re.MULTILINE)
+            assert found, printed + errors.read_text()
+            yield RunningDev(found[0], transport, printed, process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                status = process.wait(15)
+            finally:
+                process.kill()
+    assert status == 0, errors.read_text()
+
+
+def _first_screen(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if "Ctrl-C" in line:
+            break
+    return "".join(lines)
+
+
+class Workspace:
+    """The page as a person uses it. Fails at `finish` when the console or the content policy complained."""
+
+    def __init__(self, page: Page, dev: RunningDev) -> None:
+        self.page = page
+        self.transport = dev.transport
+        self.complaints: list[str] = []
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self._hear("error", str(error)))
+        page.add_init_script(
+            "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective, e.blockedURI))"
+        )
+        page.goto(dev.url)
+        expect(page.locator("#status")).to_have_attribute("data-mood", "ok", timeout=ANSWER_MS)
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"{kind}: {text}")
+
+    def finish(self) -> None:
+        assert self.complaints == []
+
+    def say(self, text: str, box: str = "#write") -> None:
+        """Type and press Enter."""
+        self.page.fill(box, text)
+        self.page.press(box, "Enter")
+
+    def answers(self, text: str, where: str = "#messages") -> Locator:
+        """The agent's messages that hold `text`."""
+        return self.page.locator(f"{where} > [data-author=agent]", has_text=text)
+
+    def mine(self, text: str, where: str = "#messages") -> Locator:
+        """People's messages that hold `text`."""
+        return self.page.locator(f"{where} > [data-author=person]", has_text=text)
+
+    def answered(self, text: str, where: str = "#messages") -> Locator:
+        """Wait for exactly one answer with `text`."""
+        found = self.answers(text, where)
+        expect(found).to_have_count(1, timeout=ANSWER_MS)
+        return found
+
+    def go(self, name: str) -> None:
+        """Open a conversation from the side bar."""
+        self.page.locator("#places .place", has_text=name).first.click()
+        expect(self.page.locator("#place-name")).to_contain_text(name)
+
+    def entry(self, about: str, sort: str = "delivery", **attributes: str) -> Locator:
+        """Rows behind the scenes, newest first."""
+        extra = "".join(f'[data-{name}="{value}"]' for name, value in attributes.items())
+        return self.page.locator(f'#entries > [data-sort="{sort}"]{extra}', has_text=about)
+
+    def disturb(self, what: str) -> None:
+        """Press one of the switches."""
+        self.page.locator(f'#controls [data-do="{what}"]').click()
