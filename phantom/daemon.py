@@ -87,9 +87,10 @@ def make_channels(service: Service) -> dict[str, Channel]:
             channels[name] = resolve(descriptor.target, descriptor.extra)(section.settings, context)
         except ConfigError as error:
             service.disable(name, error)
-            log.error("channel_disabled", channel=name, where=error.where, what=error.message, cure=error.hint)
     if not channels:
         raise next(iter(service.disabled.values()), None) or _nothing_configured()
+    for name, error in service.disabled.items():
+        log.error("channel_disabled", channel=name, where=error.where, what=error.message, cure=error.hint)
     return channels
 
 

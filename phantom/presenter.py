@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -237,7 +238,22 @@ class Presenter:
             if receipt.outcome is Outcome.SENT:
                 await self._egress.note(message.idempotency_key, message.conversation.place_key, receipt)
                 return receipt
-        return await self._egress.deliver(self._channel, message)
+        receipt = await self._egress.deliver(self._channel, message)
+        if receipt.outcome is Outcome.FAILED and message.attachments:
+            return await self._without_files(message, receipt)
+        return receipt
+
+    async def _without_files(self, message: OutboundMessage, refused: Receipt) -> Receipt:
+        """Nothing was shown because a file could not be sent: the words shall not be lost with it."""
+        names = ", ".join(file.name for file in message.attachments)
+        text = f"{message.text}\n\n_Could not be attached: {names}_"
+        if len(text) > self._channel.limits.max_chars:
+            text = message.text
+        bare = replace(message, text=text, attachments=(), idempotency_key=f"{message.idempotency_key}.bare")
+        receipt = await self._egress.deliver(self._channel, bare)
+        if receipt.outcome is not Outcome.SENT:
+            return receipt
+        return replace(receipt, outcome=Outcome.PARTIAL, detail=refused.detail)
 
     async def _show_progress(self) -> None:
         await self._nap(PROGRESS_AFTER)

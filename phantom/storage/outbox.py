@@ -50,9 +50,8 @@ class Outbox:
 
     async def turn_of(self, place: str, message_id: str) -> str | None:
         """The turn whose answer is the message, or None when the message is none of ours."""
-        sql = "SELECT key FROM outbox WHERE place = ? AND (message_ids = ? OR instr(message_ids, ?) > 0)"
-        values = (place, message_id, f",{message_id}")
-        keys = await self._journal.read(lambda db: [str(k) for (k,) in db.execute(sql, values)])
+        sql = "SELECT key FROM outbox WHERE place = ? AND message_ids = ?"
+        keys = await self._journal.read(lambda db: [str(k) for (k,) in db.execute(sql, (place, message_id))])
         return keys[0].rsplit("/", 2)[0] if keys else None
 
     async def prune(self, before: float) -> int:

@@ -169,17 +169,28 @@ def test_dropped_files_are_attached(place: Workspace) -> None:
 
 def test_the_shortcut_opens_a_form_that_asks(place: Workspace) -> None:
     page = place.page
-    place.say("echo something to go on with")
-    place.answered("something to go on with")
+    place.go("general")
+    place.say("@phantom echo something to go on with")
+    root = place.mine("something to go on with")
+    expect(root.get_by_role("button", name="1 reply")).to_be_visible(timeout=ANSWER_MS)
     page.locator("#composer").get_by_role("button", name="Shortcut").click()
     form = page.get_by_role("dialog", name="Ask phantom")
     expect(form.get_by_label("Your question")).to_be_focused()
     page.keyboard.type("echo asked by form")
-    form.get_by_label("Continue a conversation").click()
-    expect(form.locator(".options li").first).to_be_visible()
+    where = form.get_by_label("Continue a conversation")
+    where.fill("something")
+    offer = form.locator(".options button", has_text="something to go on with")
+    expect(offer).to_be_visible()
+    where.press("Escape")
+    expect(offer).to_be_hidden()
+    where.press("ArrowRight")
+    where.click()
+    offer.first.click()
+    expect(where).not_to_have_value("something")
     form.get_by_role("button", name="Ask", exact=True).click()
     expect(form).to_have_count(0)
-    place.answered("asked by form")
+    root.get_by_role("button", name="2 replies").click(timeout=ANSWER_MS)
+    place.answered("asked by form", "#replies")
 
 
 def test_a_message_shortcut_quotes_the_message_and_escape_closes(place: Workspace) -> None:

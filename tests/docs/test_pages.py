@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = links.pages(ROOT)
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 RUNBOOKS = [ROOT / "docs/how-to/slack-http.md", ROOT / "docs/how-to/slack-socket-mode.md"]
-OUTSIDE_SETTINGS = {"PHANTOM_CONFIG_DIR", "PHANTOM_PROVE"}
+OUTSIDE_SETTINGS = {"PHANTOM_CONFIG_DIR"}
 
 
 def ids(page: Path) -> str:

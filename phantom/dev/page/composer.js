@@ -22,6 +22,8 @@ export class Composer {
     Object.assign(this, { own, thread });
     this.files = [];
     this.editing = null;
+    this.aimed = "";
+    this.drafts = new Map(); // where -> what was typed there and not sent
     this.input = h("textarea", { id, rows: "1", "aria-label": "Message", autocomplete: "off", spellcheck: "true" });
     this.picker = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => this.take(this.picker.files) });
     this.waiting = h("div", { class: "waiting" });
@@ -68,13 +70,19 @@ export class Composer {
     this.input.focus({ preventScroll: true });
   }
 
-  /** Say where it writes. */
+  /** Say where it writes; what was typed for another place waits there. */
   aim() {
     const channel = state.channels.get(state.place);
     if (!channel) return;
+    const aim = `${state.place} ${this.thread()}`;
+    if (aim !== this.aimed) {
+      if (!this.editing) this.drafts.set(this.aimed, this.input.value);
+      this.stopEditing();
+      this.set(this.drafts.get(aim) ?? "");
+      this.aimed = aim;
+    }
     const where = channel.kind === "channel" || channel.kind === "group" ? `#${nameOf(channel)}` : nameOf(channel);
     this.input.placeholder = this.thread() ? "Reply…" : `Message ${where}`;
-    this.stopEditing();
   }
 
   key(event) {

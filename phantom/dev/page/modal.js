@@ -76,6 +76,7 @@ function select(block, element, view, common) {
   const choose = (option) => {
     open.chosen.set(block.block_id, { type: element.type, selected_option: option });
     input.value = text(option.text);
+    input.focus();
     fold();
   };
   const fold = () => {
@@ -98,9 +99,21 @@ function select(block, element, view, common) {
     }
   };
   input.addEventListener("input", look);
-  input.addEventListener("focus", look);
+  input.addEventListener("click", look);
   input.addEventListener("keydown", (event) => event.key === "ArrowDown" && list.querySelector("button")?.focus());
   const box = h("div", { class: "select" }, input, list);
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !list.hidden) {
+      event.preventDefault(); // the first Escape folds the list, the second one closes the form
+      input.focus();
+      fold();
+    } else if (event.target !== input && ["ArrowDown", "ArrowUp"].includes(event.key)) {
+      event.preventDefault();
+      const row = event.target.closest("li");
+      const next = event.key === "ArrowDown" ? row?.nextElementSibling : row?.previousElementSibling;
+      (next?.querySelector("button") ?? input).focus();
+    }
+  });
   box.addEventListener("focusout", (event) => !box.contains(event.relatedTarget) && fold());
   return box;
 }
