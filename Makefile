@@ -45,7 +45,7 @@ bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
 	$(BIN)/python -m bench
 
 prove: $(DEV_STAMP) ## The long proofs: SIGKILL at 200 instants, both transports
-	PHANTOM_KILLS=200 $(BIN)/python -m pytest -n 0 --timeout 7200 tests/scenario/test_sigkill_http.py \
+	PHANTOM_KILLS=200 $(BIN)/python -m pytest -n 0 tests/scenario/test_sigkill_http.py \
 	    tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
 
 lock: $(DEV_STAMP) ## Resolve the dependencies again (needs the network)

@@ -89,8 +89,8 @@ def make_channels(service: Service) -> dict[str, Channel]:
             service.disable(name, error)
     if not channels:
         raise next(iter(service.disabled.values()), None) or _nothing_configured()
-    for name, error in service.disabled.items():
-        log.error("channel_disabled", channel=name, where=error.where, what=error.message, cure=error.hint)
+    for name, why in service.disabled.items():
+        log.error("channel_disabled", channel=name, where=why.where, what=why.message, cure=why.hint)
     return channels
 
 

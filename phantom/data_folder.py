@@ -23,11 +23,7 @@ class DataFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "phantom.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(
-                f"the data folder {self.path} cannot be written: {error.strerror}",
-                where="PHANTOM_DATA_DIR",
-                hint="give the user that runs Phantom write access, or choose another folder",
-            ) from error
+            raise self._unwritable(error) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -40,8 +36,11 @@ class DataFolder:
                 hint="stop it first, or give this one a folder of its own",
                 code="data_folder_in_use",
             ) from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def close(self) -> None:
         """Release the lock."""
@@ -52,8 +51,18 @@ class DataFolder:
     def folder(self, name: str) -> Path:
         """A sub-folder, made when needed."""
         path = self.path / name
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
         return path
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(
+            f"the data folder {self.path} cannot be written: {error.strerror}",
+            where="PHANTOM_DATA_DIR",
+            hint="give the user that runs Phantom write access, free some space, or choose another folder",
+        )
 
     @staticmethod
     def boot_id() -> str:

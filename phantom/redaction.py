@@ -47,7 +47,9 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 
-_SECRET_VARIABLE = re.compile(r"(?i)(?:token|secret|passw(?:or)?d|api_?key|credential)")
+# How the name ends, so that SECRET_SOURCE=file does not blank out every "file".
+_SECRET_VARIABLE = re.compile(r"(?i)(?:token|secret|passw(?:or)?d|api_?key|_key|credentials?)(?:_previous|_?\d+)?$")
+_SHORTEST_GUESSED = 8
 
 
 def forms(value: str) -> set[str]:
@@ -109,7 +111,8 @@ class Redactor:
 
     def remember_environment(self, environ: Mapping[str, str]) -> None:
         """Mask the values of variables whose name says secret: before any configuration is read, and if it fails."""
-        self.remember(*(value for name, value in environ.items() if _SECRET_VARIABLE.search(name)))
+        named = (value for name, value in environ.items() if _SECRET_VARIABLE.search(name))
+        self.remember(*(value for value in named if len(value) >= _SHORTEST_GUESSED))
 
     def clean(self, text: str) -> str:
         """`text` with every known secret and everything of a token's shape masked."""

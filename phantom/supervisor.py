@@ -76,7 +76,8 @@ class SupervisedChannel:
         self._restarts = 0
         self._up_at = 0.0
         self._running: asyncio.Task[None] | None = None
-        self._greeting: asyncio.Task[None] | None = None
+        self.greeting: asyncio.Task[None] | None = None
+        """What is done once it is ready (the introduction); it must not outlive the channel."""
         self._interruption: PhantomError | None = None
 
     async def run(self) -> None:
@@ -147,8 +148,10 @@ class SupervisedChannel:
         self._since = self._clock.now()
         self._meter.gauge("phantom_channel_up", 1, channel=self.channel.name)
         log.info("channel_ready", channel=self.channel.name)
-        if self._greeting is None or self._greeting.done():
-            self._greeting = asyncio.ensure_future(self._on_ready(self.channel))
+        if self.greeting is None or self.greeting.done():
+            self.greeting = asyncio.create_task(
+                _awaited(self._on_ready(self.channel)), name=f"greet {self.channel.name}"
+            )
 
     def _rest(self, state: str, error: PhantomError, cause: str) -> None:
         self._verdict = ChannelHealth(state=state, detail=error.message, cure=error.hint)
@@ -190,6 +193,10 @@ class SupervisedChannel:
             cure=verdict.cure if verdict else "",
         )
         await self._clock.sleep(pause)
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work
 
 
 class Supervisor:
@@ -253,7 +260,9 @@ class Supervisor:
 
     async def aclose(self) -> None:
         """Stop all channels."""
-        for task in self._tasks:
+        greetings = [channel.greeting for channel in self._channels.values() if channel.greeting is not None]
+        tasks = [*self._tasks, *greetings]
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from phantom.errors import ConfigError
 from phantom.health import HealthReport
@@ -49,7 +51,9 @@ class WebApp:
         app.router.add_get("/metrics", self._metrics)
         for path, route in self._routes.items():
             app.router.add_post(path.decode(), _slow_lane(path, route))
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        quiet = logging.getLogger("phantom.http")
+        quiet.addFilter(_worth_a_line)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, logger=quiet)
         await self._runner.setup()
         fallback = self._runner.server
         if fallback is None:
@@ -100,6 +104,12 @@ class WebApp:
         return web.Response(
             body=self._meter.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         )
+
+
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Not what strangers send: aiohttp logs a malformed request as an error, with a traceback that quotes it."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    return not isinstance(error, HttpProcessingError)
 
 
 @web.middleware

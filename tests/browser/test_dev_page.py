@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.dev_page_kit import ANSWER_MS, RunningDev, Workspace, launch, running_dev
 
@@ -227,15 +227,22 @@ def test_messages_are_reached_and_worked_with_keys_alone(place: Workspace) -> No
     page = place.page
     place.say("echo keys only")
     place.answered("keys only")
-    page.keyboard.press("Shift+Tab")
-    while not page.evaluate("document.activeElement.matches('#messages > li, #messages > li *')"):
-        page.keyboard.press("Shift+Tab")
-    page.evaluate("document.activeElement.closest('li').focus()")
+    press_until(page, "Shift+Tab", "#messages > li, #messages > li *")
+    page.evaluate("document.activeElement.closest('#messages > li').focus()")
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.dataset.author") == "person"
-    page.keyboard.press("Tab")
+    press_until(page, "Tab", "[aria-label='React with +1']")
     page.keyboard.press("Enter")
     expect(place.mine("keys only").locator(".reaction[title^=':+1:']")).to_be_visible()
+
+
+def press_until(page: Page, key: str, selector: str) -> None:
+    """Press a key until the focus is on something; a page has fewer stops than this."""
+    for _ in range(40):
+        page.keyboard.press(key)
+        if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    pytest.fail(f"{key} does not lead to {selector}")
 
 
 def test_a_guest_is_not_answered_by_default(place: Workspace) -> None:

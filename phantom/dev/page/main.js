@@ -36,7 +36,7 @@ function drawPlace() {
   $("composer").querySelector(".suggestions")?.remove();
   $("composer").prepend(row);
   drawThread();
-  if (!document.querySelector("dialog") && matchMedia("(hover: hover)").matches) box.focus();
+  if (!document.querySelector("dialog[open]") && matchMedia("(hover: hover)").matches) box.focus();
 }
 
 function drawThread() {
@@ -103,7 +103,7 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     switcher.toggle();
-  } else if (event.key === "Escape" && !document.querySelector("dialog")) {
+  } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
     if (document.body.dataset.panel && document.body.dataset.panel !== "thread") document.body.dataset.panel = "";
     else if (state.thread) closeThread();
   }

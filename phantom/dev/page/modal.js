@@ -23,8 +23,8 @@ function close() {
   if (!open) return;
   const { dialog } = open;
   open = null;
+  dialog.addEventListener("close", () => dialog.remove()); // after the browser has given the focus back
   dialog.close();
-  dialog.remove();
 }
 
 function show(view) {

@@ -13,7 +13,11 @@ export function toggle() {
 
 function close() {
   dialog?.close();
-  dialog?.remove();
+}
+
+/** Taken away only when the browser has given the focus back: removed earlier, the next keys reach no text box. */
+function gone(event) {
+  event.currentTarget.remove();
   dialog = null;
 }
 
@@ -51,7 +55,7 @@ function show() {
       go(found[chosen]);
     }
   });
-  dialog = h("dialog", { class: "modal switcher", "aria-label": "Go to a conversation", onclose: close, onclick: (event) => event.target === dialog && close() }, input, list);
+  dialog = h("dialog", { class: "modal switcher", "aria-label": "Go to a conversation", onclose: gone, onclick: (event) => event.target === dialog && close() }, input, list);
   document.body.append(dialog);
   dialog.showModal();
   draw();

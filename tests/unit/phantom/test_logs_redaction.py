@@ -95,8 +95,16 @@ def test_a_secret_that_appears_later_and_one_without_a_value_are_fine() -> None:
 
 def test_variables_named_like_secrets_are_masked_before_configuration_is_read() -> None:
     redactor = Redactor()
-    redactor.remember_environment({"MY_API_KEY": "plain-looking", "HOME": "/home/someone", "DB_PASSWORD": "hunter22"})
-    assert redactor.clean("plain-looking hunter22 /home/someone") == f"{MASK} {MASK} /home/someone"
+    redactor.remember_environment({"MY_API_KEY": "plain-looking", "HOME": "folder", "DB_PASSWORD": "hunter22"})
+    assert redactor.clean("plain-looking hunter22 folder") == f"{MASK} {MASK} folder"
+
+
+def test_a_variable_that_only_speaks_of_secrets_blanks_out_nothing() -> None:
+    redactor = Redactor()
+    redactor.remember_environment(
+        {"SECRET_SOURCE": "metadata", "TOKENIZERS_PARALLELISM": "disabled", "A_TOKEN": "file"}
+    )
+    assert redactor.clean("metadata disabled file") == "metadata disabled file"
 
 
 @pytest.mark.parametrize("offset", [0, 1, 2, 3])
