@@ -87,6 +87,11 @@ class StatusMark:
         if self._task is not None:
             await self._task
 
+    def cancel(self) -> None:
+        """Show nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+
     async def _work(self) -> None:
         while True:
             await self._changed.wait()
@@ -230,6 +235,7 @@ class Presenter:
         """The process stops: leave everything for the next run to pick up."""
         if self._task is not None:
             self._task.cancel()
+        self._mark.cancel()
 
     async def _place(self, message: OutboundMessage, *, first: bool) -> Receipt:
         """The first part takes the progress message's place when there is one and nothing is attached."""

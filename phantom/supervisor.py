@@ -131,6 +131,8 @@ class SupervisedChannel:
             await asyncio.wait((self._running,))
             interruption, self._interruption = self._interruption, None
             if interruption is not None:
+                if not self._running.cancelled():
+                    self._running.exception()  # the interruption says it better; asyncio wants it looked at
                 raise interruption
             self._running.result()
             raise PhantomError("the channel ended by itself", code="ended")

@@ -122,6 +122,8 @@ class SlackChannel:
             raise
         finally:
             ready.clear()
+            if self._refused.done() and not self._refused.cancelled():
+                self._refused.exception()  # may have come too late for anybody to look at
             self._refused = None
 
     async def aclose(self) -> None:

@@ -7,6 +7,7 @@ https://docs.slack.dev/reference/methods.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,8 @@ GONE_MESSAGE = frozenset({"message_not_found", "cant_update_message", "cant_dele
 # "It's possible some aspect of the operation succeeded before the error was raised."
 SERVER = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
 _CURES = {
     "not_in_channel": "invite the app to the channel: /invite @Phantom",
     "channel_not_found": "the conversation does not exist or the app is not in it: /invite @Phantom",
@@ -73,6 +76,11 @@ _CURES = {
     "messages_tab_disabled": "enable the Messages Tab under App Home in the app's settings",
     "restricted_action": "a workspace admin restricts who may post there",
 }
+
+
+def plain_code(code: str) -> str:
+    """Slack's word, or `odd_code` for what does not look like one: codes become metric labels and log fields."""
+    return code if _CODE.fullmatch(code) else "odd_code"
 
 
 def from_answer(

@@ -222,7 +222,7 @@ class SlackWeb:
         wait = _seconds(headers.get("Retry-After"))
         code = data.get("error") if isinstance(data, dict) else None
         if isinstance(data, dict) and isinstance(code, str) and code and (status < 500 or code in errors.AUTH):
-            return errors.from_answer(method, code[:64], data, retry_after=wait, idempotent=idempotent)
+            return errors.from_answer(method, errors.plain_code(code), data, retry_after=wait, idempotent=idempotent)
         return errors.from_status(method, status, retry_after=wait, idempotent=idempotent)
 
     async def _renewed(self, used: str, refusal: AuthError) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phantom.clock import SystemClock
 from phantom.daemon import load_config, make_channels
-from phantom.errors import ConfigError, StorageError
+from phantom.errors import PhantomError
 from phantom.redaction import Redactor
 from phantom.service import Service
 
@@ -28,7 +28,7 @@ class DaemonPart:
         self.starts = 0
         self.agent = ""
         self.port = 0
-        self.failed: asyncio.Future[ConfigError | StorageError] = asyncio.get_running_loop().create_future()
+        self.failed: asyncio.Future[PhantomError] = asyncio.get_running_loop().create_future()
 
     @property
     def health_url(self) -> str:

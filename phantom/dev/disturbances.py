@@ -41,7 +41,6 @@ class Disturbances:
             "drop_socket": self._drop_socket,
             "disconnect": self._disconnect,
             "revoke": self._revoke,
-            "restore": self._restore,
             "rotate": self._rotate,
             "restart": self._restart,
             "clear": self._clear,
@@ -130,12 +129,6 @@ class Disturbances:
 
     async def _revoke(self, request: JSON) -> JSON | None:
         self._slack.faults.revoke_bot_token()
-        return None
-
-    async def _restore(self, request: JSON) -> JSON | None:
-        self._slack.faults.restore_bot_token()
-        # The same value under a new rotation id: that is how the service says that a secret was looked after.
-        self._workspace.publish_secrets()
         return None
 
     async def _rotate(self, request: JSON) -> JSON | None:

@@ -61,7 +61,7 @@ def run(*, transport: str, port: int, host: str, open_browser: bool, data_dir: P
 
 async def _main(wanted: _Wanted, variables: dict[str, str], redactor: Redactor, feed: LogFeed) -> int:
     asked = _stop_signals()
-    async with LocalWorkspace(wanted.transport) as workspace:
+    async with LocalWorkspace(wanted.transport, wanted.data / "secrets") as workspace:
         local = {**workspace.variables(), "PORT": "0", "PHANTOM_DATA_DIR": str(wanted.data)}
         daemon = DaemonPart(
             daemon_variables(variables, local), private_config(wanted.data, variables, Path.cwd()), redactor

@@ -6,6 +6,7 @@ What does *not* live here: how the workspace behaves (`phantom.testing.fake_slac
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 from phantom.testing.fake_metadata import FakeMetadata
 from phantom.testing.fake_slack import FakeSlack
@@ -16,10 +17,13 @@ SCHEDULE = RetrySchedule((0.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0))
 
 
 class LocalWorkspace:
-    """FakeSlack with its people and places, and FakeMetadata with identity and secrets. `transport`: socket, http."""
+    """FakeSlack with its people and places, and where the daemon finds its secrets, live: the metadata service over
+    HTTP, as in profile gateway; else files in `secret_dir`. `transport`: socket, http.
+    """
 
-    def __init__(self, transport: str) -> None:
+    def __init__(self, transport: str, secret_dir: Path) -> None:
         self.transport = transport
+        self._secret_dir = secret_dir
         self.slack = FakeSlack(transport=transport, team_name="Local")
         self.gateway_secret = secrets.token_hex(32)
         slack = self.slack
@@ -51,30 +55,40 @@ class LocalWorkspace:
                 },
             }
         )
-        self.publish_secrets()
+        self._give("slack_bot_token", slack.bot_token)
+        self._give("slack_app_token", slack.app_token)
+        self._give("slack_gateway_signing_secret", self.gateway_secret)
 
-    def publish_secrets(self) -> None:
-        """Give the metadata service the secrets that are good now."""
-        self.metadata.rotate("slack_bot_token", self.slack.bot_token)
-        self.metadata.rotate("slack_app_token", self.slack.app_token)
-        self.metadata.rotate("slack_gateway_signing_secret", self.gateway_secret)
+    def _give(self, name: str, text: str) -> None:
+        """Hand out a secret from now on."""
+        if self.transport == "http":
+            self.metadata.rotate(name, text)
+            return
+        self._secret_dir.mkdir(mode=0o700, exist_ok=True)
+        fresh = self._secret_dir / f".{name}"
+        fresh.touch(mode=0o600)
+        fresh.write_text(text)
+        fresh.replace(self._secret_dir / name)
 
     def rotate_bot_token(self) -> None:
-        """A new bot token; the old one is revoked, and the metadata service hands out the new one."""
-        self.metadata.rotate("slack_bot_token", self.slack.app.rotate_bot_token())
+        """A new bot token, where the daemon looks for it; the old one is revoked."""
+        self._give("slack_bot_token", self.slack.app.rotate_bot_token())
 
     def variables(self) -> dict[str, str]:
-        """What the daemon needs to find this workspace. Secrets come from the metadata service, live."""
+        """What the daemon needs to find this workspace. A model's key comes from the environment as ever."""
         found = {
             "SLACK_TRANSPORT": self.transport,
             "SLACK_API_BASE_URL": self.slack.api_url,
             "PHANTOM_METADATA_URL": self.metadata.url,
-            "SECRET_SOURCE": "metadata",
             "PHANTOM_HOST": "127.0.0.1",
         }
         if self.transport == "socket":
             # Over HTTP the identity names the installer; here the greeting goes to this conversation.
-            found["SLACK_CHANNEL_ID"] = self.home.id
+            found |= {
+                "SECRET_SOURCE": "file",
+                "PHANTOM_SECRET_DIR": str(self._secret_dir),
+                "SLACK_CHANNEL_ID": self.home.id,
+            }
         return found
 
     def deliver_to(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""A running `phantom dev` and a real headless Chromium for the page tests. What is tested lives in `test_dev_page*.py`."""
+"""A running `phantom dev` and a real headless Chromium. What is tested with them lives in `test_dev_page*.py`."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ class Workspace:
         page.on("console", lambda message: self._hear(message.type, message.text))
         page.on("pageerror", lambda error: self._hear("error", str(error)))
         page.add_init_script(
-            "addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective, e.blockedURI))"
+            "addEventListener('securitypolicyviolation',"
+            " (event) => console.error('policy', event.violatedDirective, event.blockedURI))"
         )
         page.goto(dev.url)
         expect(page.locator("#status")).to_have_attribute("data-mood", "ok", timeout=ANSWER_MS)

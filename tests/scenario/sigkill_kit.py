@@ -14,9 +14,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phantom.testing.daemon_process import DaemonProcess
+from phantom.testing import FakeMetadata
+from phantom.testing.daemon_process import GATEWAY_SECRET, DaemonProcess, gateway_env, socket_env
 from phantom.testing.fake_slack import FakeSlack
 from phantom.testing.fake_slack.changes import MessageChanged
+from phantom.testing.fake_slack.deliveries import RetrySchedule
 from phantom.testing.fake_slack.message import FakeMessage
 from phantom.testing.fake_slack.model import FakeChannel, FakeUser
 
@@ -147,3 +149,32 @@ async def survive(slack: FakeSlack, daemon: DaemonProcess, count: int, *, seed: 
         assert answers(slack, talk) == talk.asked, f"{talk.place.name} of {total} questions: {daemon.output[-6000:]}"
     assert "Traceback" not in daemon.output, daemon.output[-8000:]
     print(f"{count} kills, {total} questions over {slack.transport}, each answered once and in order")
+
+
+async def survive_socket(folder: Path, count: int, *, seed: int = 1) -> None:
+    """The test over Socket Mode."""
+    async with FakeSlack() as slack:
+        slack.sockets.schedule = RetrySchedule((0.05,), forever=True)
+        daemon = _daemon(socket_env(slack), folder)
+        try:
+            await survive(slack, daemon, count, seed=seed)
+        finally:
+            await daemon.aclose()
+
+
+async def survive_http(folder: Path, count: int, *, seed: int = 2) -> None:
+    """The test over signed posts."""
+    async with FakeSlack(transport="http") as slack, FakeMetadata() as metadata:
+        daemon = _daemon(gateway_env(slack, metadata), folder)
+        schedule = RetrySchedule((0.05,), forever=True)
+        slack.deliver_over_http(daemon.url, profile="gateway", secret=GATEWAY_SECRET, schedule=schedule)
+        try:
+            await survive(slack, daemon, count, seed=seed)
+        finally:
+            await daemon.aclose()
+
+
+def _daemon(env: dict[str, str], folder: Path) -> DaemonProcess:
+    return DaemonProcess(
+        env=env | {"PHANTOM_AGENT": "counting_agent:make"}, data_dir=folder / "data", python_path=[HERE]
+    )

@@ -144,15 +144,6 @@ async def test_sockets_that_drop_leave_hang_or_talk_nonsense(tmp_path: Path) -> 
         assert sum(value for name, value in metrics.items() if "socket_reconnects_total" in name) >= 3
 
 
-async def test_a_socket_that_never_pongs_is_left_behind(tmp_path: Path) -> None:
-    async with world(tmp_path) as here:
-        here.slack.sockets.half_open()
-        question = await here.ask("into the void")
-        await here.answered(question, "heard: into the void", within=60)
-        await here.quiet()
-        assert here.said(question) == ["heard: into the void"]
-
-
 async def test_socket_mode_switched_off_is_permanent_and_says_so(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         here.slack.faults.revoke_app_token()

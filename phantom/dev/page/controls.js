@@ -24,8 +24,7 @@ const GROUPS = [
     ["drop_socket", "Cut the socket", "TCP is cut; Phantom connects again", "", "socket"],
     ["disconnect", "Ask to reconnect", "Slack's refresh_requested", "", "socket"],
     ["revoke", "Revoke bot token", "Every call answers token_revoked; the channel stops and says so", ""],
-    ["restore", "Restore token", "The token works again", ""],
-    ["rotate", "Rotate token", "A new token; Phantom fetches it from the metadata service", ""],
+    ["rotate", "Issue a new token", "The old one is revoked; Phantom finds the new one by itself and goes on", ""],
   ],
 ];
 

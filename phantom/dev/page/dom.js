@@ -1,5 +1,5 @@
 // The only way in which this page makes elements. Text is always a text node, so that nothing anybody writes
-// (people, the agent, a payload) can become markup; the page's policy refuses innerHTML besides.
+// (people, the agent, a payload) can become markup; the page's policy refuses the other ways besides.
 
 /** `h("p", {class: "x", onclick: f}, "text", node, [more])`; null and false children are left out. */
 export function h(tag, attributes = {}, ...children) {

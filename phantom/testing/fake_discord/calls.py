@@ -148,7 +148,7 @@ class Route:
 ROUTES: list[Route] = []
 
 
-def route(name: str, method: str, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:  # noqa: A002
+def route(name: str, method: str, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:
     """Register the decorated function as a REST route."""
 
     def register(handler: Handler) -> Handler:

@@ -18,7 +18,19 @@ from phantom.testing.fake_discord.application import MEMBERS as MEMBERS_INTENT
 from phantom.testing.fake_discord.application import PRESENCES, PRIVILEGED
 from phantom.testing.fake_discord.changes import Feed, GatewayChanged
 from phantom.testing.fake_discord.gateway_session import (
-    ACK, HEARTBEAT, HELLO, IDENTIFY, INVALID, MEMBERS, PRESENCE, RESUME, VOICE, Connection, Identify, Resume, Session,
+    ACK,
+    HEARTBEAT,
+    HELLO,
+    IDENTIFY,
+    INVALID,
+    MEMBERS,
+    PRESENCE,
+    RESUME,
+    VOICE,
+    Connection,
+    Identify,
+    Resume,
+    Session,
 )  # fmt: skip
 from phantom.testing.fake_discord.intents import GUILDS, KNOWN, seen, wanted
 from phantom.testing.fake_discord.model import JSON, FakeChannel, FakeGuild

@@ -1,0 +1,76 @@
+"""discord.py's HTTP client, made to fit: another base address, quiet logs, no blind repetition, a watched socket.
+
+Imported late, by the first call: it is the only module beside `gateway_client.py` that imports discord. What does
+*not* live here: what is called (`rest.py`) and what an error means (`errors.py`).
+
+discord.py waits for its rate-limit buckets and repeats a request after 500, 502, 504 and 524 up to five times over
+twenty-five seconds, holding its bucket. A post whose fate is unknown must be looked for instead, so an answer of that
+kind ends the request here, by a hook that aiohttp offers for tracing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from discord.http import HTTPClient, Route
+from yarl import URL
+
+MAX_RATELIMIT_SECONDS = 30.0
+"""Longest wait for a bucket; beyond it the caller is told (discord.py's smallest bound)."""
+
+GATEWAY_HOST = "gateway.discord.gg"
+"""What discord.py falls back to for a fresh session."""
+
+logging.getLogger("discord").setLevel(logging.WARNING)
+# Its lines quote request addresses, and those of interactions carry tokens; what is refused is told by us.
+logging.getLogger("discord.http").setLevel(logging.CRITICAL)
+logging.getLogger("discord.webhook").setLevel(logging.CRITICAL)
+
+Seen = Callable[[aiohttp.ClientResponse], None]
+
+
+class ServerTrouble(Exception):
+    """Discord answered 5xx: what was asked for may have been done."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+class PhantomHTTP(HTTPClient):
+    """An `HTTPClient` for another base address. `seen` is told every answer's head."""
+
+    def __init__(self, base_url: str, seen: Seen | None = None) -> None:
+        trace = aiohttp.TraceConfig()
+
+        async def ended(_: aiohttp.ClientSession, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
+            if seen is not None:
+                seen(params.response)
+            if params.response.status >= 500:
+                params.response.close()
+                raise ServerTrouble(params.response.status)
+
+        trace.on_request_end.append(ended)
+        super().__init__(
+            asyncio.get_running_loop(), http_trace=trace, max_ratelimit_timeout=MAX_RATELIMIT_SECONDS
+        )
+        self.gateway_url = ""
+        self.on_socket: Callable[[aiohttp.ClientWebSocketResponse], aiohttp.ClientWebSocketResponse] | None = None
+        self._base = base_url
+
+    async def request(self, route: Route, **options: Any) -> Any:
+        if route.url.startswith(Route.BASE):
+            route.url = self._base + route.url[len(Route.BASE) :]
+        return await super().request(route, **options)
+
+    async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
+        """discord.py names Discord's own gateway for a fresh session; behind another base it is that one's."""
+        wanted = URL(url)
+        if self.gateway_url and wanted.host == GATEWAY_HOST:
+            wanted = URL(self.gateway_url).with_query(wanted.query)
+        socket = await super().ws_connect(str(wanted), compress=compress)
+        return socket if self.on_socket is None else self.on_socket(socket)

@@ -1,0 +1,227 @@
+"""`phantom dev` as a process: what it prints, who may reach its page, how it ends, what of the environment counts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+BUDGET = 20.0
+"""Seconds until the first screen; a busy machine is slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dev:
+    process: asyncio.subprocess.Process
+    screen: str
+    errors: Path
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"Talk to it\s+(http://\S+/)$", self.screen, re.MULTILINE)
+        assert found, self.screen
+        return found[1]
+
+    @property
+    def health(self) -> str:
+        found = re.search(r"Health\s+(http://\S+)$", self.screen, re.MULTILINE)
+        assert found, self.screen
+        return found[1]
+
+
+@asynccontextmanager
+async def dev(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[Dev]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    errors = folder / "errors.txt"
+    with errors.open("w") as stream:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "phantom", "dev", "--no-open", *(arguments or ("--port", "0"))),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stream,
+            cwd=folder,
+            env={**kept, **variables},
+        )
+    try:
+        async with asyncio.timeout(BUDGET):
+            yield Dev(process, await first_screen(process), errors)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def first_screen(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    lines = []
+    async for line in process.stdout:
+        lines.append(line.decode())
+        if "Ctrl-C" in lines[-1]:
+            break
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("transport", ["socket", "http"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_prints_where_to_talk_and_ends_cleanly(tmp_path: Path, transport: str, number: signal.Signals) -> None:
+    async with dev(tmp_path, SLACK_TRANSPORT=transport) as running, aiohttp.ClientSession() as client:
+        assert "type: hi" in running.screen
+        assert "offline agent" in running.screen
+        assert "docs/tutorials/first-minute.md" in running.screen
+        async with client.get(running.url) as answer:
+            assert answer.status == 200
+            assert "<title>Phantom workspace</title>" in await answer.text()
+        async with client.get(running.health) as answer:
+            assert (await answer.json())["name"] == "phantom"
+        began = time.monotonic()
+        running.process.send_signal(number)
+        assert await running.process.wait() == 0
+        assert time.monotonic() - began < 5
+    assert running.errors.read_text() == ""
+
+
+async def test_a_taken_port_gives_way_to_the_next_free_one(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with dev(tmp_path, "--port", str(port)) as running:
+            assert f"Port {port} is in use, so the page is at " in running.screen
+            assert f":{port}/" not in running.url
+            running.process.send_signal(signal.SIGINT)
+            assert await running.process.wait() == 0
+
+
+async def refused(folder: Path, *arguments: str, **variables: str) -> bytes:
+    """What it says on standard error when it ends by itself with the status for a wrong setting."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "phantom", "dev", "--no-open", "--port", "0", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **variables},
+    )
+    try:
+        _, told = await asyncio.wait_for(process.communicate(), BUDGET)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 78
+    assert b"Traceback" not in told
+    return told
+
+
+async def test_only_this_machine_may_reach_the_page(tmp_path: Path) -> None:
+    told = await refused(tmp_path, "--host", "0.0.0.0")
+    assert b"this machine only" in told
+    assert b"ssh -L" in told
+
+
+async def test_foreign_names_and_foreign_pages_are_refused(tmp_path: Path) -> None:
+    async with dev(tmp_path) as running, aiohttp.ClientSession() as client:
+        for host in ("phantom.example", "127.0.0.1.example", "127.0.0.1:1", "localhost", ""):
+            async with client.get(running.url, headers={"Host": host}) as answer:
+                assert answer.status == 421, host
+        for path in ("../run.py", "%2e%2e/run.py", "page_server.py", "..%2frun.py", "nothing"):
+            async with client.get(running.url + path) as answer:
+                assert answer.status == 404, path
+        for origin in ("http://phantom.example", "null", running.url.rstrip("/") + "0", "https" + running.url[4:-1]):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await client.ws_connect(running.url + "socket", headers={"Origin": origin})
+            assert refused.value.status == 403
+        with pytest.raises(aiohttp.WSServerHandshakeError):
+            await client.ws_connect(running.url + "socket")
+        own = {"Origin": running.url.rstrip("/")}
+        for headers in ({}, own, {**own, "X-Page-Key": "wrong"}, {"X-Page-Key": ""}):
+            async with client.post(running.url + "files?name=x", data=b"x", headers=headers) as answer:
+                assert answer.status == 403
+
+
+async def test_the_page_keeps_to_itself(tmp_path: Path) -> None:
+    async with dev(tmp_path) as running, aiohttp.ClientSession() as client:
+        began = time.monotonic()
+        async with client.get(running.url) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            page = await answer.text()
+        for name in re.findall(r'(?:href|src)="([\w.-]+)"', page):
+            async with client.get(running.url + name, headers={"Accept-Encoding": "identity"}) as answer:
+                assert answer.status == 200, name
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                text = await answer.text()
+            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), name
+            assert not re.search(r"(?:from|import|href=|src=|url\()\s*[\"']?https?:", text), name
+        assert time.monotonic() - began < 1
+        assert "default-src 'none'" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy
+        assert not re.search(r"<script(?![^>]* src=)| on\w+=| style=", page)
+
+
+async def test_bad_requests_over_the_socket_are_answered_and_change_nothing(tmp_path: Path) -> None:
+    async with dev(tmp_path) as running, aiohttp.ClientSession() as client:
+        own = {"Origin": running.url.rstrip("/")}
+        async with client.ws_connect(running.url + "socket", headers=own, max_msg_size=0) as page:
+            snapshot = await page.receive_json()
+            assert snapshot["what"] == "snapshot"
+            bad = ['"text"', "{", "[]", '{"id": 1}', '{"id": 2, "do": "fly"}', '{"id": 3, "do": "post", "as": "U9"}']
+            bad += ['{"id": 4, "do": "details", "key": "c999"}', '{"id": 5, "do": "release", "order": "worst"}']
+            bad += ['{"id": 6, "do": "click", "as": "U0000000001", "channel": "general", "ts": "1"}']
+            for text in bad:
+                await page.send_str(text)
+            told: list[dict[str, object]] = []
+            while len(told) < len(bad):
+                change = await page.receive_json()
+                if change["what"] == "answer":
+                    told.append(change)
+            assert all(answer["error"] for answer in told), told
+        running.process.send_signal(signal.SIGINT)
+        assert await running.process.wait() == 0
+    assert "Traceback" not in running.errors.read_text()
+
+
+async def test_what_names_a_real_workspace_is_ignored_and_the_agent_counts(tmp_path: Path) -> None:
+    (tmp_path / "my_agent.py").write_text(
+        "from phantom.agent import Final\n\n\nasync def parrot(turn):\n    yield Final(text=f'polly: {turn.text}')\n"
+    )
+    (tmp_path / ".env").write_text("SLACK_ALLOWED_USERS=U9\nSLACK_HTTP_PROFILE=direct\nPHANTOM_NAME=polly\n")
+    (tmp_path / "channels.yaml").write_text("work:\n  kind: slack\n  bot_token: ${env:NOT_THERE}\n")
+    variables = {
+        "SLACK_BOT_TOKEN": "xoxb-real-1",
+        "SLACK_API_BASE_URL": "https://slack.com/api/",
+        "OWNER_SLACK_USER_ID": "U9",
+        "PORT": "1",
+        "PHANTOM_AGENT": "my_agent:parrot",
+    }
+    async with dev(tmp_path, SLACK_TRANSPORT="http", **variables) as running, aiohttp.ClientSession() as client:
+        assert "my_agent:parrot" in running.screen
+        own = {"Origin": running.url.rstrip("/")}
+        async with client.ws_connect(running.url + "socket", headers=own, max_msg_size=0) as page:
+            snapshot = await page.receive_json()
+            me = next(user["id"] for user in snapshot["users"] if user["role"] == "owner")
+            post = {"id": 1, "do": "post", "as": me, "channel": snapshot["home"], "text": "hello"}
+            await page.send_json(post)
+            while True:
+                change = await page.receive_json()
+                if change["what"] == "message" and "polly: hello" in str(change["message"]["blocks"]):
+                    break
+        async with client.get(running.health) as answer:
+            report = await answer.json()
+        assert report["name"] == "polly"
+        assert list(report["channels"]) == ["slack"]
+
+
+@pytest.mark.parametrize("transport", ["socket", "http"])
+async def test_a_model_without_its_key_is_one_clear_line(tmp_path: Path, transport: str) -> None:
+    model = {"PHANTOM_MODEL": "anthropic:claude-sonnet-4-5", "SLACK_TRANSPORT": transport}
+    assert b"ANTHROPIC_API_KEY" in await refused(tmp_path, **model)
