@@ -34,3 +34,14 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def sleep_or(clock: Clock, seconds: float, event: asyncio.Event) -> None:
+    """Sleep, but not past the moment `event` is set."""
+    sleep = asyncio.ensure_future(clock.sleep(seconds))
+    end = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((sleep, end), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleep.cancel()
+        end.cancel()

@@ -15,7 +15,7 @@ import structlog
 
 from phantom.capabilities import Capability
 from phantom.channel import Channel, SupportsStatus
-from phantom.clock import Clock
+from phantom.clock import Clock, sleep_or
 from phantom.egress import Egress
 from phantom.errors import PhantomError
 from phantom.ids import part_key
@@ -64,7 +64,7 @@ class StatusMark:
         self._shown = shown
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = asyncio.Event()
 
     def set(self, status: TurnStatus) -> None:
         """Wish for a status; returns at once."""
@@ -82,7 +82,7 @@ class StatusMark:
 
     async def close(self) -> None:
         """Show the last wish now and end."""
-        self._closing = True
+        self._closing.set()
         self._changed.set()
         if self._task is not None:
             await self._task
@@ -95,24 +95,15 @@ class StatusMark:
     async def _work(self) -> None:
         while True:
             await self._changed.wait()
-            if not self._closing:
-                waiter = asyncio.ensure_future(self._clock.sleep(STATUS_SETTLE))
-                closing = asyncio.ensure_future(self._until_closing())
-                await asyncio.wait((waiter, closing), return_when=asyncio.FIRST_COMPLETED)
-                waiter.cancel()
-                closing.cancel()
+            if not self._closing.is_set():
+                await sleep_or(self._clock, STATUS_SETTLE, self._closing)
             self._changed.clear()
             if self._wanted is not self._shown and self._channel is not None and self._wanted is not None:
                 wanted = self._wanted
                 await _quietly(self._channel.show_status(self._target, wanted, self._shown), self._target)
                 self._shown = wanted
-            if self._closing and self._wanted is self._shown:
+            if self._closing.is_set() and self._wanted is self._shown:
                 return
-
-    async def _until_closing(self) -> None:
-        while not self._closing:
-            self._changed.clear()
-            await self._changed.wait()
 
 
 class QueuedMarks:
@@ -262,7 +253,7 @@ class Presenter:
         return replace(receipt, outcome=Outcome.PARTIAL, detail=refused.detail)
 
     async def _show_progress(self) -> None:
-        await self._nap(PROGRESS_AFTER)
+        await sleep_or(self._clock, PROGRESS_AFTER, self._finishing)
         while not self._finishing.is_set():
             self._dirty.clear()
             message = self._outbound("progress", 0, self._progress_text(), Tone.PROGRESS)
@@ -272,16 +263,8 @@ class Presenter:
                     return  # the answer itself will be sent
             else:
                 await self._egress.edit(self._channel, self._progress, message, patient=False)
-            await self._nap(PROGRESS_EVERY)
+            await sleep_or(self._clock, PROGRESS_EVERY, self._finishing)
             await self._dirty.wait()
-
-    async def _nap(self, seconds: float) -> None:
-        """Sleep, but not past the end of the turn."""
-        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
-        end = asyncio.ensure_future(self._finishing.wait())
-        await asyncio.wait((sleep, end), return_when=asyncio.FIRST_COMPLETED)
-        sleep.cancel()
-        end.cancel()
 
     def _progress_text(self) -> str:
         draft = "".join(self._draft)

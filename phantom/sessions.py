@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from phantom.agent import HistoryEntry
@@ -55,7 +56,7 @@ class Sessions:
 
     async def engagement(self, key: str, author: str) -> tuple[bool, bool]:
         """Whether the agent took part in this conversation, and whether this author addressed it there."""
-        waiting = self._addressing.get(key, frozenset())
+        waiting: AbstractSet[str] = self._addressing.get(key, frozenset())
         sql = "SELECT max(author = ?) FROM history WHERE session = ? AND role = 'user'"
         (spoke,) = await self._journal.read(lambda db: db.execute(sql, (author, key)).fetchone())
         return spoke is not None or bool(waiting), bool(spoke) or author in waiting

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from phantom.testing.fake_discord import FakeDiscord as FakeDiscord
     from phantom.testing.fake_metadata import FakeMetadata as FakeMetadata
     from phantom.testing.fake_metadata import MetadataRequest as MetadataRequest
     from phantom.testing.fake_slack import FakeSlack as FakeSlack
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from phantom.testing.scripted_agent import ScriptedAgent as ScriptedAgent
 
 _HOME = {
+    "FakeDiscord": "fake_discord",
     "FakeMetadata": "fake_metadata",
     "FakeSlack": "fake_slack",
     "ManualClock": "manual_clock",

@@ -56,6 +56,7 @@ from phantom.testing.conformance_bench import (
     mutations,
     require,
     running,
+    settled_tasks,
 )
 
 __all__ = ["Bench", "ChannelConformance", "ConformanceInbox", "Shown", "run_conformance", "running"]
@@ -100,14 +101,22 @@ class ChannelConformance:
     async def test_it_is_ready_only_after_proof_and_not_after_the_end(self) -> None:
         async with self.make() as bench:
             require(not bench.channel.health().ok, "a channel that does not run is not healthy")
-            before = asyncio.all_tasks()
             async with running(bench) as (_, ready):
                 require(bench.channel.health().ok, "a ready channel says so in its health")
             require(not ready.is_set(), "`ready` is cleared when `run` ends")
             require(not bench.channel.health().ok, "a stopped channel is not healthy")
-            await asyncio.sleep(0)
-            left = [task.get_name() for task in asyncio.all_tasks() - before if not task.done()]
-            require(not left, f"a cancelled `run` leaves no tasks behind, but: {left}")
+
+    async def test_a_cancelled_run_leaves_no_tasks_behind(self) -> None:
+        async with self.make() as bench:
+            async with running(bench):
+                pass  # what is kept for the next run (a connection, a server's side of it) may stay
+            before = await settled_tasks(0)
+            for _ in range(3):
+                async with running(bench):
+                    pass
+            left = await settled_tasks(len(before)) - before
+            names = sorted(task.get_name() for task in left)
+            require(len(left) < 3, f"a cancelled `run` leaves no tasks behind, but: {names}")
 
     async def test_refused_credentials_are_an_auth_error_and_never_ready(self) -> None:
         async with self.make() as bench:

@@ -133,6 +133,14 @@ async def running(
         await asyncio.wait((work, waiting))
 
 
+async def settled_tasks(wanted: int, within: float = 0.5) -> set[asyncio.Task[object]]:
+    """The tasks of the loop, once there are no more than `wanted` or the time is up."""
+    deadline = asyncio.get_running_loop().time() + within
+    while len(asyncio.all_tasks()) > wanted and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(0.01)
+    return asyncio.all_tasks()
+
+
 def mutations(envelope: Envelope) -> list[Envelope]:
     """Odd relatives of a genuine envelope, and plain garbage; always the same ones."""
     chance = random.Random(7)

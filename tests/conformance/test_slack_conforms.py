@@ -162,6 +162,8 @@ class TestSlackOverSocketMode(ChannelConformance):
 class TestSlackBehindAGateway(ChannelConformance):
     @asynccontextmanager
     async def make(self) -> AsyncIterator[Bench]:
-        async with FakeSlack(transport="http") as slack:
-            async with bench(slack, SlackSettings(transport="http", api_base_url=slack.api_url)) as found:
-                yield found
+        async with (
+            FakeSlack(transport="http") as slack,
+            bench(slack, SlackSettings(transport="http", api_base_url=slack.api_url)) as found,
+        ):
+            yield found

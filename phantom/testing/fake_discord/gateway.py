@@ -77,6 +77,11 @@ class Gateway:
             if session.owns(guild_id) and wanted(event, data, session.intents, me):
                 session.dispatch(event, seen(event, data, session.intents, me))
 
+    @property
+    def live(self) -> int:
+        """How many sessions have a connection now."""
+        return sum(one.connection is not None for one in self.sessions.values())
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection, for as long as it lives."""
         if self.refusing:

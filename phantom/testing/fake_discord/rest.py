@@ -8,6 +8,15 @@ from typing import Any
 import orjson
 from aiohttp import BodyPartReader, web
 
+from phantom.testing.fake_discord import (  # noqa: F401 - importing the modules registers their routes
+    routes_app,
+    routes_channels,
+    routes_commands,
+    routes_guilds,
+    routes_interactions,
+    routes_messages,
+    routes_reactions,
+)
 from phantom.testing.fake_discord.calls import ROUTES, ApiCall, Call, DiscordError, Route, Upload
 from phantom.testing.fake_discord.changes import CallMade
 from phantom.testing.fake_discord.core import Core
@@ -24,6 +33,11 @@ class RestApi:
     def __init__(self, core: Core, description: Description | None) -> None:
         self._core = core
         self._description = description
+
+    @property
+    def described(self) -> bool:
+        """Whether requests are checked against Discord's description."""
+        return self._description is not None
 
     def register(self, server: web.Application) -> None:
         """Add all routes, literal parts before variable ones, and 404 for the rest."""

@@ -85,7 +85,7 @@ class FakeDiscord(PeopleInteractions):
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        clock, app, feed, limits = clock or SystemClock(), app or FakeApplication(), Feed(), None
+        clock, app, feed = clock or SystemClock(), app or FakeApplication(), Feed()
         world = World(clock, app)
         gateway = Gateway(world, feed, heartbeat_interval=heartbeat_interval, buffer=buffer)
         limits = RateLimits(clock)
