@@ -23,6 +23,7 @@ class Capability(Flag):
     AUTHORS = auto()  # SupportsAuthors
     INTRODUCE = auto()  # SupportsIntroduction
     ROUTES = auto()  # SupportsRoutes: wants paths on the shared HTTP server
+    SILENT_EDIT = auto()  # an edit notifies nobody: the answer to a long turn is a message of its own
 
     def names(self) -> tuple[str, ...]:
         """The flags that are set, lower case, for status output and docs."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 import structlog
 
 from phantom.capabilities import Capability
-from phantom.channel import Channel, SupportsStatus
+from phantom.channel import Channel, SupportsDelete, SupportsStatus
 from phantom.clock import Clock, sleep_or
 from phantom.egress import Egress
 from phantom.errors import PhantomError
@@ -31,6 +31,7 @@ from phantom.messages import (
     TurnStatus,
 )
 from phantom.rendering import split
+from phantom.typing_line import TypingLine
 
 log = structlog.get_logger("phantom.presenter")
 
@@ -41,7 +42,10 @@ PROGRESS_AFTER = 1.5
 PROGRESS_EVERY = 1.3
 """Seconds between two edits of it (Slack tier 3: about 50 calls a minute)."""
 PROGRESS_CHARS = 3000
-"""A progress message shows the end of a long draft."""
+"""A progress message shows the end of a long draft, as far as a message of the channel holds it."""
+_PROGRESS_ROOM = 200
+NOTIFY_AFTER = 10.0
+"""Seconds after which people have looked away: where an edit notifies nobody, the answer is then a fresh message."""
 
 _WORDS = {
     TurnStatus.QUEUED: "Queued…",
@@ -183,6 +187,8 @@ class Presenter:
         self._progress: MessageRef | None = None
         self._task: asyncio.Task[None] | None = None
         self._finishing = asyncio.Event()
+        self._typing = TypingLine(channel, message.conversation, clock)
+        self._began = clock.monotonic()
 
     async def start(self) -> None:
         """Begin to show the turn; after a restart, pick up what the earlier run had posted."""
@@ -191,6 +197,7 @@ class Presenter:
             receipt = await self._egress.known(self._channel, self._outbound("progress", 0, "", Tone.PROGRESS))
             self._adopt(receipt)
         self.status(TurnStatus.THINKING)
+        self._typing.start()
         if Capability.EDIT in self._channel.capabilities and self._message.respond_url is None:
             self._task = asyncio.create_task(self._show_progress(), name=f"progress {self._turn}")
 
@@ -209,6 +216,7 @@ class Presenter:
         self, text: str, tone: Tone, *, files: Sequence[LocalFile] = (), buttons: Sequence[Button] = ()
     ) -> Receipt:
         """The terminal action. Returns the truth about the whole answer."""
+        self._typing.stop()
         await self._stop_progress()
         parts = split(text, self._channel.limits.max_chars) or ["…"]
         receipts = []
@@ -218,19 +226,22 @@ class Presenter:
                 "answer", index, part, tone, files=tuple(files) if last else (), buttons=tuple(buttons) if last else ()
             )
             receipts.append(await self._place(message, first=index == 0))
+        await self._retire_progress(receipts)
         self._mark.set(TurnStatus.ERROR if tone is Tone.ERROR else TurnStatus.DONE)
         await self._mark.close()
+        await self._typing.clear()
         return _sum(receipts)
 
     async def abandon(self) -> None:
         """The process stops: leave everything for the next run to pick up."""
+        self._typing.stop()
         if self._task is not None:
             self._task.cancel()
         self._mark.cancel()
 
     async def _place(self, message: OutboundMessage, *, first: bool) -> Receipt:
         """The first part takes the progress message's place when there is one and nothing is attached."""
-        if first and self._progress is not None and not message.attachments:
+        if first and self._progress is not None and not message.attachments and not self._unnoticed():
             receipt = await self._egress.edit(self._channel, self._progress, message, patient=True)
             if receipt.outcome is Outcome.SENT:
                 await self._egress.note(message.idempotency_key, message.conversation.place_key, receipt)
@@ -239,6 +250,22 @@ class Presenter:
         if receipt.outcome is Outcome.FAILED and message.attachments:
             return await self._without_files(message, receipt)
         return receipt
+
+    def _unnoticed(self) -> bool:
+        """Whether an edit would pass unnoticed. A resumed turn is an old one."""
+        if Capability.SILENT_EDIT not in self._channel.capabilities:
+            return False
+        return self._resumed or self._clock.monotonic() - self._began > NOTIFY_AFTER
+
+    async def _retire_progress(self, receipts: Sequence[Receipt]) -> None:
+        """Remove a progress message that did not become the answer, once the answer is there."""
+        progress = self._progress
+        arrived = {one for receipt in receipts for one in receipt.message_ids}
+        removable = isinstance(self._channel, SupportsDelete) and Capability.DELETE in self._channel.capabilities
+        if progress is None or progress.message_id in arrived or not arrived or not removable:
+            return
+        if isinstance(self._channel, SupportsDelete):
+            await _quietly(self._channel.delete(progress), progress)
 
     async def _without_files(self, message: OutboundMessage, refused: Receipt) -> Receipt:
         """Nothing was shown because a file could not be sent: the words shall not be lost with it."""
@@ -268,8 +295,9 @@ class Presenter:
 
     def _progress_text(self) -> str:
         draft = "".join(self._draft)
-        if len(draft) > PROGRESS_CHARS:
-            draft = "…" + draft[-PROGRESS_CHARS:]
+        room = max(1, min(PROGRESS_CHARS, self._channel.limits.max_chars - _PROGRESS_ROOM))
+        if len(draft) > room:
+            draft = "…" + draft[-room:]
         words = self._note or _WORDS.get(self._status, "…")
         return f"{draft}\n\n_{words}_" if draft.strip() else f"_{words}_"
 

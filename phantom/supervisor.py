@@ -151,9 +151,7 @@ class SupervisedChannel:
         self._meter.gauge("phantom_channel_up", 1, channel=self.channel.name)
         log.info("channel_ready", channel=self.channel.name)
         if self.greeting is None or self.greeting.done():
-            self.greeting = asyncio.create_task(
-                _awaited(self._on_ready(self.channel)), name=f"greet {self.channel.name}"
-            )
+            self.greeting = asyncio.create_task(_greet(self._on_ready, self.channel), name=f"greet {self.channel.name}")
 
     def _rest(self, state: str, error: PhantomError, cause: str) -> None:
         self._verdict = ChannelHealth(state=state, detail=error.message, cure=error.hint)
@@ -197,8 +195,9 @@ class SupervisedChannel:
         await self._clock.sleep(pause)
 
 
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
+async def _greet(greet: Callable[[Channel], Awaitable[None]], channel: Channel) -> None:
+    """Only once the task runs: one that is cancelled before leaves nothing that was never awaited."""
+    await greet(channel)
 
 
 class Supervisor:

@@ -23,6 +23,7 @@ CAPABILITIES = (
     | Capability.COMMANDS
     | Capability.LOOKUP
     | Capability.ROUTES
+    | Capability.SILENT_EDIT
 )
 """What the Discord channel promises over either transport."""
 

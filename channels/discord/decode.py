@@ -51,11 +51,7 @@ class Notes:
 
 def pack(payload: Mapping[str, Any] | bytes, notes: Notes) -> bytes:
     """The journal's body for a payload (as parsed, or as JSON bytes that are known to be an object)."""
-    noted = {
-        name: value
-        for name in ("me", "parent", "root", "role", "value")
-        if (value := getattr(notes, name))
-    }
+    noted = {name: value for name in ("me", "parent", "root", "role", "value") if (value := getattr(notes, name))}
     data = orjson.Fragment(payload) if isinstance(payload, bytes) else payload
     return orjson.dumps({"d": data, **noted})
 

@@ -63,7 +63,7 @@ def nonce(key: str) -> str:
 
 def first_part(key: str) -> bool:
     """Whether this is the first of the messages that an answer is split into."""
-    return key.endswith("/0")
+    return key.removesuffix(".bare").endswith("/0")
 
 
 def _components(message: OutboundMessage) -> tuple[list[JSON], dict[str, str]]:

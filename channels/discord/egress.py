@@ -175,9 +175,7 @@ class Egress:
     async def _direct_channel(self, user: str) -> str:
         """The direct messages with a person, opened where there are none."""
         if user not in self._direct:
-            opened = await self._rest.call(
-                "POST", "/users/@me/channels", json={"recipient_id": user}, idempotent=True
-            )
+            opened = await self._rest.call("POST", "/users/@me/channels", json={"recipient_id": user}, idempotent=True)
             self._direct[user] = text(_answer(opened), "id")
         return self._direct[user]
 

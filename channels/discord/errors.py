@@ -28,7 +28,10 @@ UNKNOWN_INTERACTION = frozenset({10062, 10015, 50027})
 ALREADY_ANSWERED = frozenset({40060})
 REJECTED = frozenset({50035, 50006, 50008, 50109, 40005, 30007, 50045, 50068, 220001})
 
-TOKEN_CURE = "reset the token on the application's page Bot (https://discord.com/developers/applications) and set DISCORD_BOT_TOKEN"
+REFUSED_CURE = (
+    "reset the token on the application's page Bot (https://discord.com/developers/applications) and set"
+    " DISCORD_BOT_TOKEN"
+)
 
 _CURES = {
     50001: "give the bot's role View Channel there, or add the bot to the private channel or thread",
@@ -57,7 +60,7 @@ def from_answer(call: str, status: int, code: int, *, retry_after: float, idempo
     hint = _CURES.get(code, "")
     word = f"discord_{code}" if code else f"http_{status}"
     if status == 401:
-        return AuthError(said, hint=TOKEN_CURE)
+        return AuthError(said, hint=REFUSED_CURE)
     if status == 429:
         return RateLimited(said, hint=f"Discord asks to wait {retry_after:g} s", retry_after=retry_after)
     if status >= 500:
@@ -90,5 +93,7 @@ def refused_connection(call: str) -> ConnectError:
 def limited(call: str, retry_after: float) -> RateLimited:
     """The error for a call that was not even made: its bucket stays empty for longer than we wait."""
     return RateLimited(
-        f"Discord's rate limit for {call} is used up", hint=f"it is free again in {retry_after:.0f} s", retry_after=retry_after
+        f"Discord's rate limit for {call} is used up",
+        hint=f"it is free again in {retry_after:.0f} s",
+        retry_after=retry_after,
     )

@@ -91,5 +91,7 @@ async def _store(response: aiohttp.ClientResponse, handle: BinaryIO, limit: int)
 
 def _too_large(limit: int) -> ChannelError:
     return ChannelError(
-        f"the file is larger than {limit} bytes", code="file_too_large", hint="raise DISCORD_MAX_FILE_BYTES or send less"
+        f"the file is larger than {limit} bytes",
+        code="file_too_large",
+        hint="raise DISCORD_MAX_FILE_BYTES or send less",
     )

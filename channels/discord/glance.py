@@ -38,9 +38,7 @@ def addresses_us(payload: Mapping[str, Any], me: str, role: str) -> bool:
     return answers_us(payload, me)
 
 
-def glance(
-    payload: Mapping[str, Any], tenant: str, me: str, *, parent: str, root: str, role: str
-) -> tuple[bool, str]:
+def glance(payload: Mapping[str, Any], tenant: str, me: str, *, parent: str, root: str, role: str) -> tuple[bool, str]:
     """(idle, session): whether a message is plain talk, and the key of the conversation it is in or starts."""
     channel = payload.get("channel_id")
     if type(channel) is not str or not me:

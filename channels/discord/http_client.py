@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+from discord import VoiceClient
 from discord.http import HTTPClient, Route
 from yarl import URL
 
@@ -29,6 +30,8 @@ logging.getLogger("discord").setLevel(logging.WARNING)
 # Its lines quote request addresses, and those of interactions carry tokens; what is refused is told by us.
 logging.getLogger("discord.http").setLevel(logging.CRITICAL)
 logging.getLogger("discord.webhook").setLevel(logging.CRITICAL)
+VoiceClient.warn_nacl = VoiceClient.warn_dave = False
+"""Phantom does not speak, so nothing is missing without their libraries."""
 
 Seen = Callable[[aiohttp.ClientResponse], None]
 
@@ -55,9 +58,7 @@ class PhantomHTTP(HTTPClient):
                 raise ServerTrouble(params.response.status)
 
         trace.on_request_end.append(ended)
-        super().__init__(
-            asyncio.get_running_loop(), http_trace=trace, max_ratelimit_timeout=MAX_RATELIMIT_SECONDS
-        )
+        super().__init__(asyncio.get_running_loop(), http_trace=trace, max_ratelimit_timeout=MAX_RATELIMIT_SECONDS)
         self.gateway_url = ""
         self.on_socket: Callable[[aiohttp.ClientWebSocketResponse], aiohttp.ClientWebSocketResponse] | None = None
         self._base = base_url

@@ -52,9 +52,7 @@ class InteractionAnswers:
                 )
         raise AssertionError("unreachable")
 
-    async def _once(
-        self, message: OutboundMessage, form: JSON, address: InteractionAddress, *, replaces: bool
-    ) -> Any:
+    async def _once(self, message: OutboundMessage, form: JSON, address: InteractionAddress, *, replaces: bool) -> Any:
         path = "/webhooks/{webhook_id}/{webhook_token}"
         method = "POST"
         if replaces:

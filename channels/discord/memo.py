@@ -50,6 +50,10 @@ class Memo:
         """What was remembered, "" for nothing."""
         return self._known.get(key, "")
 
+    def newest(self, count: int) -> list[str]:
+        """The keys remembered last."""
+        return list(self._known)[-count:]
+
     async def remember(self, entries: Mapping[str, str]) -> None:
         """Keep `entries`; they are in the file when this returns, or the log says why not."""
         new = {key: value for key, value in entries.items() if self._known.get(key) != value}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from channels.discord import text_in
-from channels.discord.decode import Notes, items, iso_time, mapping, needed, number, snowflake_time, strings, text
+from channels.discord.decode import Notes, iso_time, items, mapping, needed, number, snowflake_time, strings, text
 from channels.discord.place import author, conversation, is_chain
 from phantom.channel import Envelope
 from phantom.errors import MalformedEvent

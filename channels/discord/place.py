@@ -48,9 +48,7 @@ def guild_of(tenant: str) -> str:
 def conversation(tenant: str, channel: str, parent: str, root: str) -> ConversationRef:
     """The conversation of something in `channel`; `root` is the message that begins its chain of replies."""
     if tenant.endswith(f":{DIRECT}"):
-        return ConversationRef(
-            channel=CHANNEL, tenant=tenant, place=channel, thread=None, kind=ConversationKind.DIRECT
-        )
+        return ConversationRef(channel=CHANNEL, tenant=tenant, place=channel, thread=None, kind=ConversationKind.DIRECT)
     if parent:
         return ConversationRef(
             channel=CHANNEL, tenant=tenant, place=parent, thread=channel, kind=ConversationKind.PUBLIC

@@ -80,13 +80,8 @@ class DiscordRest:
         lost answer. `seconds` bounds one try on the wire, not the wait for a rate limit.
         """
         call = f"{method} {path}"
-        options: dict[str, Any] = {}
-        if json is not None:
-            options["json"] = json
-        if params is not None:
-            options["params"] = params
-        if form is not None:
-            options["form"] = form
+        given = {"json": json, "params": params, "form": form}
+        options = {name: value for name, value in given.items() if value is not None}
         refreshed, tries = False, 1
         while True:
             used = self._token.reveal()

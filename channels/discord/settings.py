@@ -117,9 +117,7 @@ class DiscordSettings(BaseModel):
     def _word(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator(
-        "allowed_users", "allowed_roles", "allowed_channels", "allowed_guilds", "shard_ids", mode="before"
-    )
+    @field_validator("allowed_users", "allowed_roles", "allowed_channels", "allowed_guilds", "shard_ids", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """A comma or space separated string is a list, as an environment variable can only be a string."""

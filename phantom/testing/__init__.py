@@ -10,6 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from phantom.testing.conformance import ChannelConformance as ChannelConformance
+    from phantom.testing.daemon_process import DaemonProcess as DaemonProcess
+    from phantom.testing.fake_channel import FakeChannel as FakeChannel
+    from phantom.testing.fake_channel import FakePlatform as FakePlatform
     from phantom.testing.fake_discord import FakeDiscord as FakeDiscord
     from phantom.testing.fake_metadata import FakeMetadata as FakeMetadata
     from phantom.testing.fake_metadata import MetadataRequest as MetadataRequest
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
     from phantom.testing.scripted_agent import ScriptedAgent as ScriptedAgent
 
 _HOME = {
+    "ChannelConformance": "conformance",
+    "DaemonProcess": "daemon_process",
+    "FakeChannel": "fake_channel",
+    "FakePlatform": "fake_channel",
     "FakeDiscord": "fake_discord",
     "FakeMetadata": "fake_metadata",
     "FakeSlack": "fake_slack",

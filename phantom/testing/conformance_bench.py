@@ -136,7 +136,7 @@ async def running(
 async def settled_tasks(wanted: int, within: float = 0.5) -> set[asyncio.Task[object]]:
     """The tasks of the loop, once there are no more than `wanted` or the time is up."""
     deadline = asyncio.get_running_loop().time() + within
-    while len(asyncio.all_tasks()) > wanted and asyncio.get_running_loop().time() < deadline:
+    while len(asyncio.all_tasks()) > wanted and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     return asyncio.all_tasks()
 

@@ -185,7 +185,7 @@ class DaemonProcess:
         health: dict[str, Any] = {}
         try:
             async with asyncio.timeout(within):
-                while not holds(health := await self.health()):
+                while not holds(health := await self.health()):  # noqa: ASYNC110 - another process changes it
                     await asyncio.sleep(_POLL * 3)
         except TimeoutError:
             raise TimeoutError(f"last health: {health}\n{self.output[-4000:]}") from None

@@ -1,4 +1,4 @@
-"""A socket over which nothing passes any more, at its real pace (half a minute). Run by `make prove`."""
+"""A socket over which nothing passes any more, at its real pace (half a minute). Run with `PHANTOM_PROVE=1`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pytest
 from tests.scenario.daemon_kit import world
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(not os.environ.get("PHANTOM_PROVE"), reason="a long proof; run `make prove`"),
+    pytest.mark.skipif(not os.environ.get("PHANTOM_PROVE"), reason="a long proof; set PHANTOM_PROVE=1"),
 ]
 
 

@@ -57,6 +57,10 @@ class World:
         assert found is not None
         return found
 
+    async def told(self, text: str) -> None:
+        """Wait for a private answer that shows `text`."""
+        await self.until(lambda: [one for one in self.slack.ephemerals if text in one.shown])
+
     async def quiet(self) -> None:
         """Wait until everything that was delivered is worked off: what did not happen by then never will."""
         await self.slack.settled()
@@ -65,7 +69,7 @@ class World:
     async def begun(self, gate: str) -> None:
         """Wait until the agent stands before the gate."""
         async with asyncio.timeout(15):
-            while not (self.gates / f"{gate}.begun").exists():
+            while not (self.gates / f"{gate}.begun").exists():  # noqa: ASYNC110 - another process makes it
                 await asyncio.sleep(0.01)
 
     def open(self, gate: str) -> None:

@@ -101,7 +101,7 @@ async def test_commands(tmp_path: Path, transport: str) -> None:
         for word, expected in (("help", "/phantom"), ("status", "is well"), ("stop", "Nothing of yours")):
             answer = await slack.command(slack.owner, dm, "/phantom", word)
             assert answer.acked
-            await here.until(lambda expected=expected: [m for m in slack.ephemerals if expected in m.shown])
+            await here.told(expected)
         await here.answered(await here.tell("remember me"), "heard: remember me")
         history = await here.tell("history")
         await here.answered(history, "user:remember me | assistant:heard: remember me")

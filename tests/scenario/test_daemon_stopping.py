@@ -1,4 +1,4 @@
-"""Stopping: a drain that lets running turns end, a second signal that does not wait, and what the next start takes up."""
+"""Stopping: a drain that lets running turns end, a second signal that does not wait, and what a next start takes up."""
 
 from __future__ import annotations
 

@@ -15,10 +15,18 @@ function close() {
   dialog?.close();
 }
 
-/** Taken away only when the browser has given the focus back: removed earlier, the next keys reach no text box. */
+/**
+ * Taken away only when the browser has given the focus back. Chromium then shows the text box as focused but may send it
+ * key presses without text; focusing it anew once the dialog is really gone connects the two again.
+ */
 function gone(event) {
   event.currentTarget.remove();
   dialog = null;
+  requestAnimationFrame(() => {
+    const box = document.activeElement;
+    box?.blur();
+    box?.focus({ preventScroll: true });
+  });
 }
 
 function show() {

@@ -17,9 +17,9 @@ def channel_of(call: Call, *permissions: str) -> FakeChannel:
     guild = world.guild_of(channel)
     if guild is not None and (world.bot.id not in guild.members or guild.unavailable):
         raise refused(50001)
-    allowed = world.permissions(channel, world.bot.id)
-    if not allowed & bits("VIEW_CHANNEL"):
+    if not world.bot_sees(channel):
         raise refused(50001)
+    allowed = world.permissions(channel, world.bot.id)
     if bits(*permissions) & ~allowed:
         raise refused(50013)
     return channel

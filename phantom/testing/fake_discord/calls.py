@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from phantom.testing.fake_discord.model import JSON
 
@@ -148,10 +148,13 @@ class Route:
 ROUTES: list[Route] = []
 
 
-def route(name: str, method: str, path: str, *, open: bool = False) -> Callable[[Handler], Handler]:
+H = TypeVar("H", bound=Handler)
+
+
+def route(name: str, method: str, path: str, *, open: bool = False) -> Callable[[H], H]:
     """Register the decorated function as a REST route."""
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: H) -> H:
         ROUTES.append(Route(name=name, method=method, path=path, handler=handler, open=open))
         return handler
 

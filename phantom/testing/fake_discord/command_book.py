@@ -58,12 +58,16 @@ class CommandBook:
         }
         changed = old is None or any(old.get(key) != value for key, value in body.items() if key != "id")
         version = self.ids.next() if changed or old is None else old["version"]
-        command = (old or defaults) | body | {
-            "id": number,
-            "type": kind,
-            "application_id": self.app.id,
-            "version": version,
-        }
+        command = (
+            (old or defaults)
+            | body
+            | {
+                "id": number,
+                "type": kind,
+                "application_id": self.app.id,
+                "version": version,
+            }
+        )
         if guild_id is not None:
             command["guild_id"] = guild_id
         book[number] = command

@@ -23,13 +23,10 @@ def check_content(content: Any) -> str:
     """Content of at most 2000 characters; None is empty."""
     if content is None:
         return ""
-    if not isinstance(content, str):
-        content = str(content)
-    if len(content) > CONTENT_LIMIT:
-        raise invalid_form(
-            "content", "BASE_TYPE_MAX_LENGTH", f"Must be {CONTENT_LIMIT} or fewer in length."
-        )
-    return content
+    text = str(content)
+    if len(text) > CONTENT_LIMIT:
+        raise invalid_form("content", "BASE_TYPE_MAX_LENGTH", f"Must be {CONTENT_LIMIT} or fewer in length.")
+    return text
 
 
 def check_embeds(embeds: Any) -> list[JSON]:
@@ -60,7 +57,7 @@ def check_components(components: Any, flags: int) -> list[JSON]:
         if len(found) > 5:
             raise invalid_form("components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
         if any(one.get("type") != 1 for one in found):
-            raise invalid_form("components.0.type", "UNION_TYPE_CHOICES", "Value of field \"type\" must be one of (1,).")
+            raise invalid_form("components.0.type", "UNION_TYPE_CHOICES", 'Value of field "type" must be one of (1,).')
     seen: set[str] = set()
     for index, one in enumerate(flat(found)):
         if one.get("type") == 1 and not 1 <= len(one.get("components") or []) <= 5:

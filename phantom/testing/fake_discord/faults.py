@@ -112,7 +112,13 @@ class Faults(GatewayFaults):
     def discord_limits(self) -> None:
         """The budgets that Discord's answers have been seen to tell, for the routes that a chat bot lives on."""
         self.limit_global(50)
-        for route in ("create_message", "update_message", "delete_message", "execute_webhook", "update_webhook_message"):
+        for route in (
+            "create_message",
+            "update_message",
+            "delete_message",
+            "execute_webhook",
+            "update_webhook_message",
+        ):
             self.limit(route, 5, per=5.0)
         self.limit("add_my_message_reaction", 1, per=0.25)
         self.limit("trigger_typing_indicator", 5, per=5.0)

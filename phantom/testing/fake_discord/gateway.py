@@ -34,8 +34,7 @@ from phantom.testing.fake_discord.gateway_session import (
 )  # fmt: skip
 from phantom.testing.fake_discord.intents import GUILDS, KNOWN, seen, wanted
 from phantom.testing.fake_discord.model import JSON, FakeChannel, FakeGuild
-from phantom.testing.fake_discord.payloads import guild_create
-from phantom.testing.fake_discord.permissions import BITS
+from phantom.testing.fake_discord.payloads import guild_create, member_chunks, ready
 from phantom.testing.fake_discord.world import World
 
 _IDENTIFY_PACE = 5.0
@@ -69,10 +68,8 @@ class Gateway:
     def dispatch(self, event: str, data: JSON, *, guild_id: str | None, channel: FakeChannel | None) -> None:
         """Send an event to every session whose shard, intents and view of the channel let it through."""
         me = self.world.bot.id
-        if channel is not None and channel.guild_id is not None:
-            guild = self.world.guilds[channel.guild_id]
-            if me not in guild.members or not self.world.permissions(channel, me) & BITS["VIEW_CHANNEL"]:
-                return
+        if channel is not None and not self.world.bot_sees(channel):
+            return
         for session in self.sessions.values():
             if session.owns(guild_id) and wanted(event, data, session.intents, me):
                 session.dispatch(event, seen(event, data, session.intents, me))
@@ -134,14 +131,7 @@ class Gateway:
         elif op not in (IDENTIFY, RESUME, MEMBERS, PRESENCE, VOICE):
             self._refuse(connection, 4001)
         elif op in (IDENTIFY, RESUME):
-            if connection.session is not None:
-                self._refuse(connection, 4005)
-            elif not isinstance(data, dict):
-                self._refuse(connection, 4002)
-            elif op == IDENTIFY:
-                self._identify(connection, data)
-            else:
-                self._resume(connection, data)
+            self._begin(connection, op, data)
         elif connection.session is None:
             self._refuse(connection, 4003)
         elif op == MEMBERS and isinstance(data, dict):
@@ -149,13 +139,21 @@ class Gateway:
         elif op == PRESENCE and isinstance(data, dict):
             self.presences.append(data)
 
+    def _begin(self, connection: Connection, op: int, data: Any) -> None:
+        if connection.session is not None:
+            self._refuse(connection, 4005)
+        elif not isinstance(data, dict):
+            self._refuse(connection, 4002)
+        elif op == IDENTIFY:
+            self._identify(connection, data)
+        else:
+            self._resume(connection, data)
+
     def _identify(self, connection: Connection, data: JSON) -> None:
         shard, shards = data.get("shard") or (0, 1)
         code = self._fault_in(data, shard, shards)
         intents = data.get("intents")
-        identify = Identify(
-            at=self.world.clock.now(), shard=shard, shards=shards, intents=_number(intents), code=code
-        )
+        identify = Identify(at=self.world.clock.now(), shard=shard, shards=shards, intents=_number(intents), code=code)
         self.identifies.append(identify)
         if code is not None:
             self._refuse(connection, code)
@@ -198,20 +196,8 @@ class Gateway:
     def _ready(self, session: Session) -> None:
         world = self.world
         guilds = [one for one in world.guilds.values() if world.bot.id in one.members and session.owns(one.id)]
-        session.dispatch(
-            "READY",
-            {
-                "v": 10,
-                "user": world.bot.to_discord() | {"verified": True, "mfa_enabled": False, "email": None, "flags": 0},
-                "guilds": [{"id": guild.id, "unavailable": True} for guild in guilds],
-                "private_channels": [],
-                "session_id": session.id,
-                "session_type": "normal",
-                "resume_gateway_url": self.url,
-                "shard": [session.shard, session.shards],
-                "application": {"id": world.app.id, "flags": world.app.flags},
-            },
-        )
+        shard = [session.shard, session.shards]
+        session.dispatch("READY", ready(world, guilds, session_id=session.id, shard=shard, resume_url=self.url))
         if session.intents & GUILDS:
             for guild in guilds:
                 self._show_guild(session, guild)
@@ -256,28 +242,10 @@ class Gateway:
         guild = self.world.guilds.get(str(data.get("guild_id")))
         if guild is None or not session.owns(guild.id):
             return
-        ids = data.get("user_ids")
-        wanted_ids = None if ids is None else {str(one) for one in (ids if isinstance(ids, list) else [ids])}
-        if wanted_ids is None and not session.intents & MEMBERS_INTENT:
-            return
-        prefix, limit = str(data.get("query") or "").lower(), _number(data.get("limit"))
-        found = [
-            member
-            for member in guild.members.values()
-            if (member.user.id in wanted_ids if wanted_ids is not None else member.user.name.startswith(prefix))
-        ]
-        found = found[:limit] if limit and wanted_ids is None else found
-        chunks = [found[start : start + 1000] for start in range(0, len(found), 1000)] or [[]]
-        missing = sorted(wanted_ids - set(guild.members)) if wanted_ids else []
-        for index, chunk in enumerate(chunks):
-            shape: JSON = {
-                "guild_id": guild.id,
-                "members": [member.to_discord() for member in chunk],
-                "chunk_index": index,
-                "chunk_count": len(chunks),
-                "not_found": missing,
-            }
-            session.dispatch("GUILD_MEMBERS_CHUNK", shape | ({"nonce": data["nonce"]} if "nonce" in data else {}))
+        # Without the members intent only people asked for by id are told of.
+        if data.get("user_ids") is not None or session.intents & MEMBERS_INTENT:
+            for chunk in member_chunks(guild, data):
+                session.dispatch("GUILD_MEMBERS_CHUNK", chunk)
 
     # connections
 

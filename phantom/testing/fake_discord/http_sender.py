@@ -88,9 +88,7 @@ class HttpSender:
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as failure:
             error = type(failure).__name__
         seconds = self._core.clock.monotonic() - started
-        posted = Posted(
-            url=url, body=body, headers=shown, status=status, answer=answer, error=error, seconds=seconds
-        )
+        posted = Posted(url=url, body=body, headers=shown, status=status, answer=answer, error=error, seconds=seconds)
         self.posted.append(posted)
         return posted
 

@@ -128,13 +128,14 @@ def modal_values(modal: JSON, values: dict[str, Any]) -> list[JSON]:
 
 def _field(field: JSON, values: dict[str, Any], number: int) -> JSON:
     name, kind = field["custom_id"], field["type"]
-    value = values.get(name, field.get("value", ""))
+    value: Any = values.get(name, field.get("value", ""))
     if kind == 4:
-        if field.get("required", True) and not value:
+        typed = str(value or "")
+        if field.get("required", True) and not typed:
             raise LookupError(f"the modal needs {name}")
-        if not field.get("min_length", 0) <= len(value) <= field.get("max_length", 4000):
-            raise LookupError(f"the modal's {name} has {len(value)} characters")
-        return {"type": 4, "id": number, "custom_id": name, "value": value}
+        if typed and not field.get("min_length", 0) <= len(typed) <= field.get("max_length", 4000):
+            raise LookupError(f"the modal's {name} has {len(typed)} characters")
+        return {"type": 4, "id": number, "custom_id": name, "value": typed}
     chosen = [value] if isinstance(value, str) and value else list(value or [])
     return {"type": kind, "id": number, "custom_id": name, "values": chosen}
 

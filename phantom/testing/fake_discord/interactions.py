@@ -1,6 +1,6 @@
 """Interactions: what a user did with the app, and what the app answered, when and how. The record, not the transports.
 
-Facts: docs.discord.com, "Receiving and Responding": the first answer within 3 seconds, once; the token works 15 minutes.
+Facts: docs.discord.com, "Receiving and Responding": one first answer within 3 seconds; the token works 15 minutes.
 """
 
 from __future__ import annotations

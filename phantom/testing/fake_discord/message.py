@@ -1,4 +1,4 @@
-"""Messages and their attachments: their state and how Discord's API shows it. Who is pinged is worked out in `pings`."""
+"""Messages and their attachments: their state and how Discord's API shows it. Who is pinged: see `pings.py`."""
 
 from __future__ import annotations
 

@@ -30,6 +30,46 @@ def guild_create(world: World, guild: FakeGuild, *, everybody: bool, large_thres
     }
 
 
+def ready(world: World, guilds: list[FakeGuild], *, session_id: str, shard: list[int], resume_url: str) -> JSON:
+    """`READY`: every guild is unavailable still; its `GUILD_CREATE` follows."""
+    return {
+        "v": 10,
+        "user": world.bot.to_discord() | {"verified": True, "mfa_enabled": False, "email": None, "flags": 0},
+        "guilds": [{"id": guild.id, "unavailable": True} for guild in guilds],
+        "private_channels": [],
+        "session_id": session_id,
+        "session_type": "normal",
+        "resume_gateway_url": resume_url,
+        "shard": shard,
+        "application": {"id": world.app.id, "flags": world.app.flags},
+    }
+
+
+def member_chunks(guild: FakeGuild, request: JSON) -> list[JSON]:
+    """`GUILD_MEMBERS_CHUNK`s of at most 1000 members, for a request by `user_ids` or by `query` and `limit`."""
+    ids = request.get("user_ids")
+    asked = None if ids is None else {str(one) for one in (ids if isinstance(ids, list) else [ids])}
+    if asked is None:
+        prefix, limit = str(request.get("query") or "").lower(), int(request.get("limit") or 0)
+        found = [one for one in guild.members.values() if one.user.name.lower().startswith(prefix)]
+        found = found[:limit] if limit else found
+    else:
+        found = [one for number, one in guild.members.items() if number in asked]
+    parts = [found[start : start + 1000] for start in range(0, len(found), 1000)] or [[]]
+    nonce = {"nonce": request["nonce"]} if "nonce" in request else {}
+    return [
+        {
+            "guild_id": guild.id,
+            "members": [member.to_discord() for member in part],
+            "chunk_index": index,
+            "chunk_count": len(parts),
+            "not_found": sorted(asked - set(guild.members)) if asked else [],
+        }
+        | nonce
+        for index, part in enumerate(parts)
+    ]
+
+
 def message_event(world: World, message: FakeMessage) -> JSON:
     """`MESSAGE_CREATE` and `MESSAGE_UPDATE`: the message with its guild, and its author and mentions as members."""
     shape = message.to_discord(me=world.bot.id)

@@ -12,7 +12,11 @@ from phantom.testing.fake_discord.command_book import CHAT_INPUT, MESSAGE, USER
 from phantom.testing.fake_discord.http_sender import HttpSender, Posted
 from phantom.testing.fake_discord.interaction_payloads import command_data, modal_values, payload_of, resolve
 from phantom.testing.fake_discord.interactions import (
-    AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT, FakeInteraction,
+    AUTOCOMPLETE,
+    COMMAND,
+    COMPONENT,
+    MODAL_SUBMIT,
+    FakeInteraction,
 )  # fmt: skip
 from phantom.testing.fake_discord.message import FakeMessage, flat
 from phantom.testing.fake_discord.model import JSON, FakeChannel, FakeGuild, FakeUser
@@ -78,7 +82,9 @@ class PeopleInteractions(People):
             place, kind = self.channel(target.channel_id), MESSAGE
             resolved["messages"] = {target.id: target.to_discord(me=self.core.world.bot.id)}
         else:
-            place, kind = self.channel(channel if channel is not None else self.guild.id), USER
+            if channel is None:
+                raise ValueError("say in which channel the user's menu is opened")
+            place, kind = self.channel(channel), USER
             resolve(self.core, self._guild(place), resolved, target)
         command = self._registered(name, kind, place)
         data = {"id": command["id"], "name": name, "type": kind, "target_id": target.id, "resolved": resolved}
@@ -146,7 +152,9 @@ class PeopleInteractions(People):
             "user": self.user(user).to_discord(),
             "scopes": ["applications.commands", "bot"] if guild else ["applications.commands"],
         }
-        return await self.webhook_event("APPLICATION_AUTHORIZED", data | ({"guild": guild.to_discord()} if guild else {}))
+        return await self.webhook_event(
+            "APPLICATION_AUTHORIZED", data | ({"guild": guild.to_discord()} if guild else {})
+        )
 
     def _registered(self, name: str, kind: int, place: FakeChannel) -> JSON:
         command = self.core.commands.find(name, kind, place.guild_id)

@@ -128,5 +128,5 @@ def _modal(data: JSON) -> JSON:
     if not 1 <= len(data.get("components") or []) <= 5:
         raise invalid_form("data.components", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
     if any(one.get("type") not in (1, 4, 10, 18) for one in flat(data["components"])[:1]):
-        raise invalid_form("data.components.0", "UNION_TYPE_CHOICES", "Value of field \"type\" is not allowed.")
+        raise invalid_form("data.components.0", "UNION_TYPE_CHOICES", 'Value of field "type" is not allowed.')
     return data

@@ -75,13 +75,14 @@ class RestApi:
             response = self._answer(request, route, record, Call(
                 core=self._core, params=params, query=dict(request.query), body=body, files=files
             ))  # fmt: skip
-            if fault is not None and fault.action == "drop_after":
-                record.lost, record.status = True, 0
-                return cut(request)
-            return response
         except orjson.JSONDecodeError:
             error = DiscordError(400, 50109, "The request body contains invalid JSON.")
             return _json(record, error.status, error.to_discord(), {}, error.code)
+        else:
+            if fault is None or fault.action != "drop_after":
+                return response
+            record.lost, record.status = True, 0
+            return cut(request)
         finally:
             self._core.feed.publish(CallMade(call=record))
 
@@ -163,9 +164,7 @@ async def _read(request: web.Request) -> tuple[Any, list[Upload]]:
     return body, files
 
 
-def _json(
-    record: ApiCall, status: int, result: Any, headers: dict[str, str], code: int = 0
-) -> web.Response:
+def _json(record: ApiCall, status: int, result: Any, headers: dict[str, str], code: int = 0) -> web.Response:
     record.status, record.code = status, code
     return web.Response(
         status=status, body=orjson.dumps(result), headers={**headers, "Content-Type": "application/json"}

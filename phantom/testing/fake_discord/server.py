@@ -42,7 +42,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from aiohttp import web
-from phantom.testing.fake_discord.people_interactions import PeopleInteractions
 
 from phantom.clock import Clock, SystemClock
 from phantom.testing.fake_discord import openapi as descriptions
@@ -59,6 +58,7 @@ from phantom.testing.fake_discord.http_sender import HttpSender
 from phantom.testing.fake_discord.interactions import FakeInteraction, Interactions
 from phantom.testing.fake_discord.message import FakeMessage
 from phantom.testing.fake_discord.model import JSON, FakeGuild
+from phantom.testing.fake_discord.people_interactions import PeopleInteractions
 from phantom.testing.fake_discord.places import ChannelLike
 from phantom.testing.fake_discord.ratelimits import RateLimits
 from phantom.testing.fake_discord.rest import RestApi

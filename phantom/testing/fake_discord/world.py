@@ -12,13 +12,14 @@ from phantom.testing.fake_discord.application import FakeApplication
 from phantom.testing.fake_discord.message import FakeAttachment, FakeMessage
 from phantom.testing.fake_discord.model import (
     DM,
+    PRIVATE_THREAD,
     FakeChannel,
     FakeGuild,
     FakeMember,
     FakeRole,
     FakeUser,
 )
-from phantom.testing.fake_discord.permissions import ALL, EVERYONE, in_channel
+from phantom.testing.fake_discord.permissions import ALL, BITS, EVERYONE, in_channel
 from phantom.testing.fake_discord.snowflakes import Snowflakes
 
 
@@ -108,6 +109,20 @@ class World:
             for place in (None, guild.id, channel.id, channel.parent_id if channel.is_thread else ""):
                 allowed &= ~self.withdrawn.get(place, 0)
         return allowed
+
+    def bot_sees(self, channel: FakeChannel) -> bool:
+        """Whether the bot gets events of a channel; of a private thread only as its member or moderator."""
+        guild = self.guild_of(channel)
+        if guild is None:
+            return True
+        allowed = self.permissions(channel, self.bot.id)
+        if (
+            channel.type == PRIVATE_THREAD
+            and not allowed & BITS["MANAGE_THREADS"]
+            and self.bot.id not in channel.members
+        ):
+            return False
+        return self.bot.id in guild.members and bool(allowed & BITS["VIEW_CHANNEL"])
 
     def message(self, channel_id: str, message_id: str) -> FakeMessage | None:
         """A message that is still there and not ephemeral."""

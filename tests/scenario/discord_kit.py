@@ -1,0 +1,126 @@
+"""A Discord channel in this process, beside a FakeDiscord: real discord.py, real HTTP, no engine. For scenario tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from channels.discord.channel import DiscordChannel
+from channels.discord.factory import build
+from channels.discord.place import CHANNEL, conversation, tenant_of
+from channels.discord.settings import DiscordSettings
+from phantom.channel import ChannelContext
+from phantom.clock import Clock, SystemClock
+from phantom.events import InboundEvent
+from phantom.identity import Identity
+from phantom.messages import ConversationRef, InboundMessage, MessageRef, OutboundMessage, Receipt
+from phantom.metrics import PrometheusMeter
+from phantom.secrets import HeldSource, Secret
+from phantom.testing.conformance_bench import ConformanceInbox
+from phantom.testing.fake_discord import FakeDiscord, FakeMessage
+
+
+class Quiet:
+    """A tenant status that nobody reads."""
+
+    async def agent_ready(self, transport: str) -> None: ...
+
+    async def first_dm_sent(self, slack_message_ts: str) -> None: ...
+
+
+async def _nobody() -> Identity:
+    return Identity(tenant_id="t1")
+
+
+@dataclass
+class Wire:
+    """One channel and its Discord. `source` holds the token, so that a test can rotate it."""
+
+    fake: FakeDiscord
+    channel: DiscordChannel
+    source: HeldSource
+    meter: PrometheusMeter
+    inbox: ConformanceInbox = field(default_factory=ConformanceInbox)
+
+    @property
+    def tenant(self) -> str:
+        """The tenant of the first guild."""
+        return tenant_of(self.fake.application_id, self.fake.guild.id)
+
+    def where(self, message: FakeMessage, parent: str = "") -> ConversationRef:
+        """The conversation that a guild message begins, or the thread it is in."""
+        return conversation(self.tenant, message.channel_id, parent, message.id)
+
+    def answer(self, message: FakeMessage, text: str, key: str = "t1/answer/0", **more: Any) -> OutboundMessage:
+        """An answer to a guild message."""
+        return OutboundMessage(
+            conversation=self.where(message), text=text, idempotency_key=key, reply_to=message.id, **more
+        )
+
+    def ref(self, message: FakeMessage) -> MessageRef:
+        """A guild message as the engine names it."""
+        return MessageRef(conversation=self.where(message), message_id=message.id)
+
+    def events(self) -> list[InboundEvent]:
+        """What everything admitted so far means."""
+        return [event for envelope in self.inbox.envelopes for event in self.channel.normalise(envelope)]
+
+    async def until_event(self, kind: type[Any], count: int = 1) -> list[Any]:
+        """Wait for that many events of a kind, and return them."""
+        await self.inbox.until(lambda: sum(isinstance(event, kind) for event in self.events()) >= count)
+        return [event for event in self.events() if isinstance(event, kind)]
+
+    async def until_said(self, text: str) -> InboundMessage:
+        """Wait for the message with that text."""
+
+        def found() -> list[InboundMessage]:
+            return [event for event in self.events() if isinstance(event, InboundMessage) and text in event.text]
+
+        await self.inbox.until(lambda: bool(found()))
+        return found()[0]
+
+    def message(self, receipt: Receipt, place: str | None = None) -> FakeMessage:
+        """The message that a receipt names."""
+        channel = self.fake.channel(place) if place else self.fake.general
+        return channel.messages[receipt.message_ids[0]]
+
+    def count(self, name: str, **labels: str) -> float:
+        """The value of a counter."""
+        return sum(
+            sample.value
+            for metric in self.meter.registry.collect()
+            for sample in metric.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+@asynccontextmanager
+async def wired(
+    tmp_path: Path, fake: FakeDiscord | None = None, *, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Wire]:
+    """A channel that does not run yet (use `conformance_bench.running` or its `run`)."""
+    if fake is None:
+        async with FakeDiscord() as made, wired(tmp_path, made, clock=clock, **settings) as wire:
+            yield wire
+        return
+    source, meter = HeldSource("discord_bot_token", fake.token), PrometheusMeter()
+    context = ChannelContext(
+        phantom_name="Phantom",
+        clock=clock or SystemClock(),
+        meter=meter,
+        secret=lambda name: Secret(name, HeldSource(name, None)),
+        identity=_nobody,
+        tenant_status=Quiet(),
+        data_dir=tmp_path / CHANNEL,
+        options={},
+    )
+    chosen = {"bot_token": Secret("discord_bot_token", source), "api_base_url": fake.api_url} | settings
+    channel = build(DiscordSettings(**chosen), context)
+    assert isinstance(channel, DiscordChannel)
+    try:
+        yield Wire(fake, channel, source, meter)
+    finally:
+        await channel.aclose()
