@@ -55,3 +55,16 @@ export const clock = (seconds, precise = false) =>
 
 export const bytes = (size) =>
   size < 1024 ? `${size} B` : size < 1048576 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1048576).toFixed(1)} MiB`;
+
+/**
+ * Remove a closed dialog: only when the browser has given the focus back. Chromium then shows a text box as focused but
+ * may send it key presses without text; focusing it anew once the dialog is really gone connects the two again.
+ */
+export function takeAway(dialog) {
+  dialog.remove();
+  requestAnimationFrame(() => {
+    const box = document.activeElement;
+    box?.blur();
+    box?.focus({ preventScroll: true });
+  });
+}

@@ -1,6 +1,6 @@
 // Forms that the app opens (Slack's modals), drawn as a dialog. The browser's own dialog keeps the focus inside.
 
-import { h, toast } from "./dom.js";
+import { h, takeAway, toast } from "./dom.js";
 import { icon } from "./icons.js";
 import { ask } from "./link.js";
 import { mrkdwn } from "./markdown.js";
@@ -23,7 +23,7 @@ function close() {
   if (!open) return;
   const { dialog } = open;
   open = null;
-  dialog.addEventListener("close", () => dialog.remove()); // after the browser has given the focus back
+  dialog.addEventListener("close", () => takeAway(dialog));
   dialog.close();
 }
 

@@ -1,6 +1,6 @@
 // Ctrl+K: to another conversation by a few letters.
 
-import { $, h } from "./dom.js";
+import { $, h, takeAway } from "./dom.js";
 import { choose } from "./sidebar.js";
 import { nameOf, places, state } from "./store.js";
 
@@ -15,18 +15,9 @@ function close() {
   dialog?.close();
 }
 
-/**
- * Taken away only when the browser has given the focus back. Chromium then shows the text box as focused but may send it
- * key presses without text; focusing it anew once the dialog is really gone connects the two again.
- */
 function gone(event) {
-  event.currentTarget.remove();
+  takeAway(event.currentTarget);
   dialog = null;
-  requestAnimationFrame(() => {
-    const box = document.activeElement;
-    box?.blur();
-    box?.focus({ preventScroll: true });
-  });
 }
 
 function show() {

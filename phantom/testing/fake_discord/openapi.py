@@ -1,7 +1,8 @@
 """Checks requests against Discord's public OpenAPI description, where a copy of it is at hand.
 
 Only what the description says of types, required members, enumerations, lengths and unions. Ids may be integers, as
-clients send both. Unknown members are allowed, as Discord ignores them. Answers are not checked. It rather accepts too much.
+clients send both. Unknown members are allowed, as Discord ignores them.
+Answers are not checked. In doubt a request is taken to be fine.
 """
 
 from __future__ import annotations

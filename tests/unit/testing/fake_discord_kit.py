@@ -1,0 +1,104 @@
+"""Real discord.py clients pointed at a FakeDiscord, for the tests of the fake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from phantom.testing.fake_discord import FakeDiscord
+
+
+def all_intents() -> discord.Intents:
+    """What the fake's application is granted by default."""
+    intents = discord.Intents.default()
+    intents.members = intents.message_content = True
+    return intents
+
+
+@contextmanager
+def pointed_at(fake: FakeDiscord) -> Any:
+    """discord.py talks to `fake` inside."""
+    base, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
+    Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = fake.api_url, yarl.URL(fake.gateway_url)
+    try:
+        yield
+    finally:
+        Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY = base, gateway
+
+
+class Seen:
+    """What a client heard, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.messages: list[discord.Message] = []
+        self.events: list[tuple[str, Any]] = []
+        self._woken = asyncio.Event()
+
+    def add(self, name: str, value: Any = None) -> None:
+        self.events.append((name, value))
+        if name == "message":
+            self.messages.append(value)
+        self._woken.set()
+
+    def of(self, name: str) -> list[Any]:
+        return [value for kind, value in self.events if kind == name]
+
+    async def until(self, name: str, count: int = 1, seconds: float = 8.0) -> list[Any]:
+        async with asyncio.timeout(seconds):
+            while len(self.of(name)) < count:
+                self._woken.clear()
+                await self._woken.wait()
+        return self.of(name)
+
+
+_HEARD = """
+message message_edit message_delete raw_message_edit raw_message_delete raw_reaction_add raw_reaction_remove typing
+thread_create member_join member_remove guild_join guild_remove interaction resumed ready disconnect connect
+raw_bulk_message_delete guild_channel_create guild_channel_delete
+""".split()
+
+
+def listen(client: discord.Client) -> Seen:
+    """Record every event of `_HEARD`; of those with several arguments, the first."""
+    seen = Seen()
+
+    def hear(name: str) -> None:
+        async def on(*args: Any) -> None:
+            seen.add(name, args[0] if args else None)
+
+        setattr(client, f"on_{name}", on)
+
+    for name in _HEARD:
+        hear(name)
+    return seen
+
+
+@asynccontextmanager
+async def connected(
+    fake: FakeDiscord, client: discord.Client | None = None, **options: Any
+) -> AsyncIterator[tuple[discord.Client, Seen]]:
+    """A client that is ready, with what it hears."""
+    options = {"intents": all_intents(), "guild_ready_timeout": 0.1, "max_ratelimit_timeout": 30.0} | options
+    client = client or discord.Client(**options)
+    seen = listen(client)
+    with pointed_at(fake):
+        task = asyncio.create_task(client.start(fake.token))
+        try:
+            ready = asyncio.create_task(seen.until("ready"))
+            await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            if task.done():
+                await task
+            yield client, seen
+        finally:
+            await client.close()
+            await asyncio.wait([task])
+            if not task.cancelled() and task.exception() is not None:
+                seen.add("failed", task.exception())
