@@ -15,12 +15,14 @@ from channels.discord.settings import DiscordSettings
 from phantom.channel import ChannelContext
 from phantom.clock import Clock, SystemClock
 from phantom.events import InboundEvent
+from phantom.health import HealthReport
 from phantom.identity import Identity
 from phantom.messages import ConversationRef, InboundMessage, MessageRef, OutboundMessage, Receipt
 from phantom.metrics import PrometheusMeter
 from phantom.secrets import HeldSource, Secret
 from phantom.testing.conformance_bench import ConformanceInbox
 from phantom.testing.fake_discord import FakeDiscord, FakeMessage
+from phantom.webapp import WebApp
 
 
 class Quiet:
@@ -43,6 +45,7 @@ class Wire:
     channel: DiscordChannel
     source: HeldSource
     meter: PrometheusMeter
+    address: str
     inbox: ConformanceInbox = field(default_factory=ConformanceInbox)
 
     @property
@@ -87,14 +90,9 @@ class Wire:
         channel = self.fake.channel(place) if place else self.fake.general
         return channel.messages[receipt.message_ids[0]]
 
-    def count(self, name: str, **labels: str) -> float:
-        """The value of a counter."""
-        return sum(
-            sample.value
-            for metric in self.meter.registry.collect()
-            for sample in metric.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+    def outcome(self, name: str) -> float:
+        """How often something received ended with that outcome."""
+        return self.meter.value("phantom_receiver_requests_total", channel=CHANNEL, outcome=name)
 
 
 @asynccontextmanager
@@ -120,7 +118,20 @@ async def wired(
     chosen = {"bot_token": Secret("discord_bot_token", source), "api_base_url": fake.api_url} | settings
     channel = build(DiscordSettings(**chosen), context)
     assert isinstance(channel, DiscordChannel)
+    web = WebApp(_no_report, meter)
+    for route in channel.routes():
+        web.add_route(route)
+    await web.listen("127.0.0.1", 0)
+    address = f"http://127.0.0.1:{web.port}"
+    if chosen.get("transport") == "http":
+        fake.deliver_interactions_over_http(f"{address}/discord/interactions")
+        fake.deliver_events_over_http(f"{address}/discord/events")
     try:
-        yield Wire(fake, channel, source, meter)
+        yield Wire(fake, channel, source, meter, address)
     finally:
+        await web.aclose()
         await channel.aclose()
+
+
+async def _no_report() -> HealthReport:
+    raise AssertionError("no page is asked for")
