@@ -44,9 +44,9 @@ docs: $(DEV_STAMP) ## Generate docs/reference and check every link
 bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
 	$(BIN)/python -m bench
 
-prove: $(DEV_STAMP) ## The long proofs: SIGKILL at 200 instants, both transports
-	PHANTOM_KILLS=200 $(BIN)/python -m pytest -n 0 tests/scenario/test_sigkill_http.py \
-	    tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
+prove: $(DEV_STAMP) ## The long proofs: SIGKILL at 200 instants, half-open sockets
+	PHANTOM_PROVE=1 PHANTOM_KILLS=200 $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
+	    tests/scenario/test_sigkill_http.py tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
 
 lock: $(DEV_STAMP) ## Resolve the dependencies again (needs the network)
 	sh scripts/lock

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phantom.agent import Agent, AgentContext
@@ -173,8 +175,16 @@ class Engine:
         await self._journal.prune(before.timestamp())
         await self.outbox.prune(before.timestamp())
         await self.runner.prune(before)
+        await asyncio.to_thread(_prune_files, self._daemon.folder.folder("files"), before.timestamp())
 
     async def aclose(self) -> None:
         """End turns; the next start resumes them."""
         await self.pipeline.cancel()
         await self.runner.aclose()
+
+
+def _prune_files(folder: Path, before: float) -> None:
+    """Remove what was downloaded for turns that ended before `before` (epoch seconds)."""
+    for turn in folder.iterdir():
+        if turn.stat().st_mtime < before:
+            shutil.rmtree(turn)

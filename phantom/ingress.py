@@ -77,6 +77,7 @@ class FastLane(asyncio.Protocol):
         "_closing",
         "_connections",
         "_deaf",
+        "_ended",
         "_fallback",
         "_foreign",
         "_fresh",
@@ -121,6 +122,7 @@ class FastLane(asyncio.Protocol):
         self._deaf = False
         """Closing or foreign: what the parser still tells is not for us."""
         self._lingered = 0
+        self._ended = False
         self._raw = b""
         self._fresh = True
         self._whole = False
@@ -185,7 +187,11 @@ class FastLane(asyncio.Protocol):
             self._transport.abort()
 
     def eof_received(self) -> bool:
-        return False
+        """The peer sends no more; it may still read, so what is due is answered first."""
+        if not self.slots:
+            return False
+        self.slots[-1].close = self._ended = True
+        return True
 
     # --- httptools callbacks ---
 
@@ -304,6 +310,9 @@ class FastLane(asyncio.Protocol):
         self._closing = self._deaf = True
         self._disarm()
         if self._transport.is_closing():
+            return
+        if self._ended:
+            self._transport.close()
             return
         if self._transport.can_write_eof():
             self._transport.write_eof()

@@ -114,7 +114,7 @@ class InboundMessage:
     mentions_others: bool = False
     attachments: tuple[Attachment, ...] = ()
     reply_to: str | None = None
-    respond_url: str | None = None
+    respond_url: str | None = field(default=None, repr=False)
     raw: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -289,7 +289,10 @@ class Pipeline:
         workflow = turn_id(envelope.channel, envelope.tenant, envelope.event_id)
         outcome = await self._runner.run(workflow, envelope.channel, entry.seq)
         self._queued.forget(message)
-        state = STATE_FAILED if outcome in ("lost", "crashed") else STATE_DONE
+        state = STATE_DONE
+        if outcome in ("lost", "crashed"):
+            state = STATE_FAILED
+            await self._side.apologise(message, workflow)
         await patiently(self._clock, self._journal.finish, [entry.seq], state, outcome)
 
     # the rest

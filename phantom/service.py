@@ -167,7 +167,9 @@ class Service:
                 return
             earlier = await engine.outbox.look(message.idempotency_key)
             if earlier is not None and earlier.receipt is not None:
-                return
+                if earlier.receipt.outcome is not Outcome.FAILED:
+                    return
+                await engine.outbox.forget(message.idempotency_key)  # surely not sent: the cause may be mended by now
             receipt = await engine.egress.deliver(channel, message)
             if receipt.outcome is Outcome.SENT:
                 await channel.introduced(receipt)

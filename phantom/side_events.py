@@ -26,11 +26,12 @@ from phantom.events import (
     MessageDeleted,
     MessageEdited,
 )
+from phantom.ids import part_key
 from phantom.journal import Journal
 from phantom.messages import InboundMessage, OutboundMessage, Tone
 from phantom.sessions import Sessions
 from phantom.storage.outbox import Outbox
-from phantom.turn_runner import TurnRunner
+from phantom.turn_runner import SORRY, TurnRunner
 
 log = structlog.get_logger("phantom.events")
 
@@ -97,6 +98,21 @@ class SideEvents:
                 return "ignored"
             case _:
                 assert_never(event)
+
+    async def apologise(self, message: InboundMessage, turn: str) -> None:
+        """A turn that can never end tells the person so, unless its answer is there already (the key is the same)."""
+        await self._egress.deliver(
+            self._channels[message.conversation.channel],
+            OutboundMessage(
+                conversation=message.conversation,
+                text=SORRY,
+                idempotency_key=part_key(turn, "answer"),
+                tone=Tone.ERROR,
+                reply_to=message.message_id or None,
+                only_for=message.author.id if message.respond_url is not None else None,
+                respond_url=message.respond_url,
+            ),
+        )
 
     async def _feedback(self, event: FeedbackGiven) -> str:
         place = event.message.conversation.place_key

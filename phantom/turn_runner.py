@@ -35,6 +35,7 @@ APPLICATION_VERSION = "phantom-turn-1"
 """DBOS recovers a workflow only under its own version, and its default is a hash of the code: an upgrade would strand
 what is under way. Raised only when the workflow's steps change in a way that an old checkpoint cannot follow.
 """
+SORRY = "Something went wrong on my side while I was answering. The operator's log has the details."
 EXECUTOR_THREADS = 16
 """Worker threads of DBOS; its default is unbounded. It also becomes the loop's default executor."""
 

@@ -34,12 +34,12 @@ from phantom.messages import Button, ButtonStyle, InboundMessage, LocalFile, Out
 from phantom.presenter import Presenter, QueuedMarks
 from phantom.sessions import Session, Sessions
 from phantom.storage.patience import patiently
+from phantom.turn_runner import SORRY
 
 log = structlog.get_logger("phantom.turns")
 
 APPROVAL_SECONDS = 24 * 3600.0
 MAX_APPROVALS = 20
-SORRY = "Something went wrong on my side while I was answering. The operator's log has the details."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

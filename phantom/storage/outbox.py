@@ -48,6 +48,11 @@ class Outbox:
         sql = "UPDATE outbox SET outcome = ?, message_ids = ?, settled_at = ?, detail = ? WHERE key = ?"
         await self._journal.write(lambda db: db.execute(sql, values) and None)
 
+    async def forget(self, key: str) -> None:
+        """Let `key` be tried anew. Only for what surely was not sent."""
+        sql = "DELETE FROM outbox WHERE key = ? AND outcome = ?"
+        await self._journal.write(lambda db: db.execute(sql, (key, Outcome.FAILED.value)) and None)
+
     async def turn_of(self, place: str, message_id: str) -> str | None:
         """The turn whose answer is the message, or None when the message is none of ours."""
         sql = "SELECT key FROM outbox WHERE place = ? AND message_ids = ?"

@@ -97,7 +97,7 @@ class Gateway:
             await self._read(connection)
         finally:
             self._gone(connection)
-            if connection.refused is not None and not ws.closed:
+            if connection.closed_with is not None and not ws.closed:
                 await asyncio.wait([writer], timeout=1.0)
             writer.cancel()
         return ws
@@ -260,7 +260,7 @@ class Gateway:
 
     def _gone(self, connection: Connection) -> None:
         self.connections.remove(connection)
-        code, session = connection.ws.close_code, connection.session
+        code, session = connection.closed_with or connection.ws.close_code, connection.session
         self.closes.append(code)
         if session is not None and session.connection is connection:
             session.connection = None

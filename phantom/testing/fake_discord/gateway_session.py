@@ -43,7 +43,10 @@ class Resume:
 
 
 class Connection:
-    """One socket. `zombie`: open, but silent; `unacked`: heartbeats are not acked, events still come."""
+    """One socket. `zombie`: open, but silent; `unacked`: heartbeats are not acked, events still come.
+
+    `refused`: a protocol error, nothing more is read; `closed_with`: the code of our close frame.
+    """
 
     def __init__(self, ws: web.WebSocketResponse, request: web.Request, *, compress: bool) -> None:
         self.ws = ws
@@ -54,6 +57,7 @@ class Connection:
         self.heartbeats = 0
         self.received: list[str] = []
         self.refused: int | None = None
+        self.closed_with: int | None = None
         self._deflate = zlib.compressobj() if compress else None
         self._frames: asyncio.Queue[str | bytes | int] = asyncio.Queue()
 
@@ -77,6 +81,7 @@ class Connection:
 
     def close(self, code: int) -> None:
         """Queue the close frame."""
+        self.closed_with = code
         self._frames.put_nowait(code)
 
     def abort(self) -> None:
@@ -118,7 +123,7 @@ class Session:
     shards: int
     intents: int
     large_threshold: int
-    buffer: deque[tuple[int, bytes]]
+    buffer: deque[tuple[int, bytes]] = field(repr=False)
     connection: Connection | None = None
     seq: int = 0
     sent: dict[str, int] = field(default_factory=dict)

@@ -116,11 +116,8 @@ class World:
         if guild is None:
             return True
         allowed = self.permissions(channel, self.bot.id)
-        if (
-            channel.type == PRIVATE_THREAD
-            and not allowed & BITS["MANAGE_THREADS"]
-            and self.bot.id not in channel.members
-        ):
+        invited = self.bot.id in channel.members or allowed & BITS["MANAGE_THREADS"]
+        if channel.type == PRIVATE_THREAD and not invited:
             return False
         return self.bot.id in guild.members and bool(allowed & BITS["VIEW_CHANNEL"])
 

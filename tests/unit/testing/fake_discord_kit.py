@@ -80,6 +80,15 @@ def listen(client: discord.Client) -> Seen:
     return seen
 
 
+def unhurried(client: discord.Client) -> None:
+    """Identify again at once, where discord.py would wait five seconds (an override that it documents)."""
+
+    async def at_once(shard_id: int | None, *, initial: bool = False) -> None:
+        del shard_id, initial
+
+    setattr(client, "before_identify_hook", at_once)
+
+
 @asynccontextmanager
 async def connected(
     fake: FakeDiscord, client: discord.Client | None = None, **options: Any
@@ -87,6 +96,7 @@ async def connected(
     """A client that is ready, with what it hears."""
     options = {"intents": all_intents(), "guild_ready_timeout": 0.1, "max_ratelimit_timeout": 30.0} | options
     client = client or discord.Client(**options)
+    unhurried(client)
     seen = listen(client)
     with pointed_at(fake):
         task = asyncio.create_task(client.start(fake.token))
