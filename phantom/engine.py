@@ -35,6 +35,7 @@ class JournalInbox:
         self._journal = journal
         self._sessions = sessions
         self._meter = meter
+        self._idle: dict[str, Callable[[], None]] = {}
 
     def submit(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
         session = envelope.session
@@ -45,8 +46,13 @@ class JournalInbox:
         elif session and self._sessions.known(session):
             self._journal.submit(envelope, done)
         else:
-            self._meter.count("phantom_events_total", channel=envelope.channel, outcome="not_addressed")
+            count = self._idle.get(envelope.channel) or self._idle_counter(envelope.channel)
+            count()
             self._journal.submit_key(envelope, done)
+
+    def _idle_counter(self, channel: str) -> Callable[[], None]:
+        counter = self._meter.counter("phantom_events_total", channel=channel, outcome="not_addressed")
+        return self._idle.setdefault(channel, counter)
 
     async def admit(self, envelope: Envelope) -> Admission:
         answered: asyncio.Future[Admission] = asyncio.get_running_loop().create_future()

@@ -108,6 +108,16 @@ class PrometheusMeter:
         except KeyError:
             self._values[self._checked(name, "counter", labels)] = amount
 
+    def counter(self, name: str, **labels: str) -> Callable[[], None]:
+        key = self._checked(name, "counter", labels)
+        values = self._values
+        values.setdefault(key, 0)
+
+        def increment() -> None:
+            values[key] += 1
+
+        return increment
+
     def gauge(self, name: str, value: float, **labels: str) -> None:
         key = (name, tuple(labels.values()))
         if key not in self._values:

@@ -186,6 +186,7 @@ class DiscordChannel:
         except AuthError as error:
             if self._refused is not None and not self._refused.done():
                 self._refused.set_exception(error)
+                self._refused.exception()  # seen: `run` may be on its way out and not look
             raise
 
     async def _until_refused(self, serving: Awaitable[None]) -> None:

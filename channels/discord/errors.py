@@ -59,14 +59,14 @@ def from_answer(call: str, status: int, code: int, *, retry_after: float, idempo
     said = f"Discord answered {call} with HTTP {status}" + (f", code {code}" if code else "")
     hint = _CURES.get(code, "")
     word = f"discord_{code}" if code else f"http_{status}"
+    if code in UNKNOWN_INTERACTION:  # before the status: an expired token of an interaction is answered 401 too
+        return InteractionExpired(said, hint=hint)
     if status == 401:
         return AuthError(said, hint=REFUSED_CURE)
     if status == 429:
         return RateLimited(said, hint=f"Discord asks to wait {retry_after:g} s", retry_after=retry_after)
     if status >= 500:
         return lost(call, said, idempotent=idempotent)
-    if code in UNKNOWN_INTERACTION:
-        return InteractionExpired(said, hint=hint)
     if code in GONE_MESSAGE:
         return ConversationGone(said, hint="the message was deleted", code="message_gone")
     if code in GONE:

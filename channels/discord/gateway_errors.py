@@ -5,6 +5,8 @@ https://docs.discord.com/developers/topics/opcodes-and-status-codes#gateway-gate
 
 from __future__ import annotations
 
+import zlib
+
 from channels.discord import errors
 from phantom.errors import AuthError, ChannelError, ConfigError, ConnectError, PhantomError
 
@@ -13,6 +15,8 @@ INTENT_CURE = (
     f"switch on Message Content Intent under Bot → Privileged Gateway Intents at {PORTAL}, then start Phantom again;"
     " or set DISCORD_MESSAGE_CONTENT=off"
 )
+GARBLED = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, zlib.error)
+"""What discord.py's reader raises for a frame that is no gateway message; it ends the client."""
 _SHARD_CURE = "set DISCORD_SHARD_COUNT to the number that Discord recommends (GET /gateway/bot), or unset it"
 
 
@@ -29,7 +33,7 @@ def from_gateway(error: BaseException) -> PhantomError:
     if isinstance(error, discord.HTTPException):
         wait = 1.0
         return errors.from_answer("the gateway's login", error.status, error.code, retry_after=wait, idempotent=True)
-    if isinstance(error, (ValueError, KeyError, TypeError)):
+    if isinstance(error, GARBLED):
         return ConnectError(f"the gateway sent something odd ({type(error).__name__})", code="gateway_garbled")
     return unreachable(f"the gateway connection failed ({type(error).__name__})")
 

@@ -17,7 +17,7 @@ from channels.discord.backfill import PATIENCE, Backfill, Watermark
 from channels.discord.boot import Bound
 from channels.discord.decode import number, text
 from channels.discord.egress import Echoes
-from channels.discord.gateway_errors import from_gateway, unreachable
+from channels.discord.gateway_errors import GARBLED, from_gateway, unreachable
 from channels.discord.intake import Ears, Intake
 from channels.discord.memo import Memo
 from channels.discord.place import CHANNEL, THREADS
@@ -141,8 +141,8 @@ class GatewayRun:
                 for task in (connected, watching, keeping):
                     task.cancel()
                 await asyncio.gather(connected, watching, keeping, return_exceptions=True)
-        except (discord.DiscordException, aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-            # Not chained: discord.py's errors quote answers. A garbled frame ends its client with a ValueError.
+        except (discord.DiscordException, aiohttp.ClientError, OSError, *GARBLED) as error:
+            # Not chained: discord.py's errors quote answers.
             raise from_gateway(error) from None
 
     async def aclose(self) -> None:

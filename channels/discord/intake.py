@@ -22,6 +22,7 @@ from channels.discord.decode import (
     EDITED,
     INTERACTION,
     MESSAGE,
+    REACTION_REMOVED,
     Notes,
     iso_time,
     mapping,
@@ -169,8 +170,7 @@ class Intake:
             idle, session = True, session_key(tenant, text(payload, "channel_id"), parent, root or text(payload, "id"))
         notes = Notes(me=me, parent=parent, root=root, role=role)
         event_id = _event_id(kind, payload, now)
-        body = b"{}" if idle and not session else pack(payload, notes)
-        envelope = Envelope(CHANNEL, tenant, event_id, kind, body, now, "json", idle, session)
+        envelope = Envelope(CHANNEL, tenant, event_id, kind, pack(payload, notes), now, "json", idle, session)
         self._submit(envelope, message_id)
 
     def _root(self, kind: str, payload: Mapping[str, Any]) -> str:
@@ -275,7 +275,9 @@ def _event_id(kind: str, payload: Mapping[str, Any], now: float) -> str:
         return f"d{text(payload, 'id')}"
     if kind == DELETED_BULK:
         return f"b{(strings(payload, 'ids') or ('',))[0]}"
-    return f"r{text(payload, 'message_id')}:{text(payload, 'user_id')}:{round(now * 1000)}:{_emoji_key(payload)}"
+    sign = "-" if kind == REACTION_REMOVED else "+"
+    what = f"{text(payload, 'message_id')}:{text(payload, 'user_id')}:{round(now * 1000)}"
+    return f"r{what}{sign}{_emoji_key(payload)}"
 
 
 def _emoji_key(payload: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ _MARKS = {"strong": "**", "em": "*", "s": "~~"}
 _MENTION = re.compile(r"<@!?(?P<id>[0-9]{1,20})>")
 _PINGS = re.compile(r"<(?=@|\#|&|/|id:|t:|a?:\w)")
 _EVERYONE = re.compile(r"@(?=everyone\b|here\b)", re.IGNORECASE)
-_SPECIAL = re.compile(r"[\\*_`]|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\|")
+_SPECIAL = re.compile(r"[\\*_`]|~(?=~)|(?<=~)~|\|(?=\|)|(?<=\|)\||\](?=\()")
 _LINE_START = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>#{1,6}(?=\s)|>|-\#|[-+](?=\s)|\d+[.)](?=\s))")
 _NUMBERED = re.compile(r"(\d+)([.)])")
 _BARE = re.compile(r"https?://[^\s<>\\`|]+", re.IGNORECASE)

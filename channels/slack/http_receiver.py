@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 EVENTS, INTERACTIVITY, COMMANDS = b"/slack/events", b"/slack/interactivity", b"/slack/commands"
 REQUESTS = "phantom_receiver_requests_total"
+SECRETS_FOR = 1.0
+"""Seconds for which the secrets in force are not asked for again. A MAC that is wrong asks at once."""
 LOG_INTERVAL = 10.0
 """Seconds between two log lines about refused posts; the line says how many there were."""
 
@@ -81,6 +83,10 @@ class SlackHttpReceiver:
         self._clock = clock
         self._meter = meter
         self._secrets = secrets
+        self._plaintexts: Sequence[str] = ()
+        self._plaintexts_at = 0.0
+        self._accepted = meter.counter(REQUESTS, channel=CHANNEL, outcome="accepted")
+        self._duplicate = meter.counter(REQUESTS, channel=CHANNEL, outcome="duplicate")
         self._recheck = Recheck(refresh, clock) if refresh is not None else None
         self._serving: Serving | None = None
         self._screened: tuple[RequestHead, Claim] | None = None
@@ -132,11 +138,13 @@ class SlackHttpReceiver:
             return answer(self._refuse(claim, answers.UNAUTHORIZED))
         if len(body) > self.max_body:
             return answer(self._refuse("too_large", answers.TOO_LARGE))
-        try:
-            secrets = self._secrets()
-        except (SecretError, MetadataError):
+        known = self._secrets_at(now)
+        if known is None:
             return answer(self._refuse("no_secret", answers.NOT_READY))
-        if serving.scheme.matches(claim, head.method, head.path, body, secrets):
+        post = (claim, head.method, head.path, body)
+        if serving.scheme.matches(*post, known) or (
+            self._changed(known, now) and serving.scheme.matches(*post, self._plaintexts)
+        ):
             return self._authentic(serving, head.path, body, claim, now, answer)
         if not last and self._recheck is not None:
 
@@ -146,6 +154,24 @@ class SlackHttpReceiver:
             if self._recheck.after_refresh(again):
                 return None
         return answer(self._refuse("bad_signature", answers.UNAUTHORIZED))
+
+    def _secrets_at(self, now: float) -> Sequence[str] | None:
+        """The plaintexts in force, asked for once a second; None when there are none."""
+        if 0 <= now - self._plaintexts_at < SECRETS_FOR:
+            return self._plaintexts
+        if self._secrets is None:
+            return None
+        try:
+            self._plaintexts, self._plaintexts_at = self._secrets(), now
+        except (SecretError, MetadataError):
+            return None
+        return self._plaintexts
+
+    def _changed(self, known: Sequence[str], now: float) -> bool:
+        """Ask at once; whether the secrets are others than `known`."""
+        self._plaintexts_at = now - SECRETS_FOR
+        fresh = self._secrets_at(now)
+        return fresh is not None and tuple(fresh) != tuple(known)
 
     def _authentic(
         self, serving: Serving, path: bytes, body: bytes, claim: Claim, now: float, answer: AnswerSink
@@ -230,8 +256,10 @@ class SlackHttpReceiver:
         def done(admission: Admission) -> None:
             if not admission.stored:
                 return answer(self._refuse("storage", answers.STORAGE))
-            outcome = "duplicate" if admission.duplicate else "accepted"
-            self._meter.count(REQUESTS, channel=CHANNEL, outcome=outcome)
+            if admission.duplicate:
+                self._duplicate()
+            else:
+                self._accepted()
             return answer(answers.OK)
 
         serving.inbox.submit(

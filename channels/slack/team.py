@@ -31,7 +31,10 @@ def judge(payload: Mapping[str, Any], binding: Binding) -> str:
     if not installed:
         authorizations = payload.get("authorizations")
         if authorizations and type(authorizations) is list:
-            return BOUND if any(_authorizes(entry, binding) for entry in authorizations) else FOREIGN
+            for entry in authorizations:
+                if _authorizes(entry, binding):
+                    return BOUND
+            return FOREIGN
     if payload.get("is_enterprise_install") in (True, "true"):
         return _by_enterprise(payload, binding)
     team = installed or _team(payload)

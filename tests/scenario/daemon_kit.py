@@ -69,7 +69,7 @@ class World:
     async def begun(self, gate: str) -> None:
         """Wait until the agent stands before the gate."""
         async with asyncio.timeout(15):
-            while not (self.gates / f"{gate}.begun").exists():  # noqa: ASYNC110 - another process makes it
+            while not (self.gates / f"{gate}.begun").exists():
                 await asyncio.sleep(0.01)
 
     def open(self, gate: str) -> None:

@@ -1,12 +1,13 @@
-"""A Discord channel in this process, beside a FakeDiscord: real discord.py, real HTTP, no engine. For scenario tests."""
+"""A Discord channel in this process, beside a FakeDiscord: real discord.py, real HTTP, no engine."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from channels.discord.channel import DiscordChannel
 from channels.discord.factory import build
@@ -20,7 +21,8 @@ from phantom.identity import Identity
 from phantom.messages import ConversationRef, InboundMessage, MessageRef, OutboundMessage, Receipt
 from phantom.metrics import PrometheusMeter
 from phantom.secrets import HeldSource, Secret
-from phantom.testing.conformance_bench import ConformanceInbox
+from phantom.testing import conformance_bench
+from phantom.testing.conformance_bench import Bench, ConformanceInbox
 from phantom.testing.fake_discord import FakeDiscord, FakeMessage
 from phantom.webapp import WebApp
 
@@ -115,7 +117,7 @@ async def wired(
         data_dir=tmp_path / CHANNEL,
         options={},
     )
-    chosen = {"bot_token": Secret("discord_bot_token", source), "api_base_url": fake.api_url} | settings
+    chosen: dict[str, Any] = {"bot_token": Secret("discord_bot_token", source), "api_base_url": fake.api_url} | settings
     channel = build(DiscordSettings(**chosen), context)
     assert isinstance(channel, DiscordChannel)
     web = WebApp(_no_report, meter)
@@ -131,6 +133,13 @@ async def wired(
     finally:
         await web.aclose()
         await channel.aclose()
+
+
+def running(
+    wire: Wire, inbox: ConformanceInbox | None = None
+) -> AbstractAsyncContextManager[tuple[ConformanceInbox, asyncio.Event]]:
+    """The wire's channel, ready; cancelled at the end, as the supervisor does it. Yields its inbox and `ready`."""
+    return conformance_bench.running(cast(Bench, wire), inbox)  # of a bench it uses the channel alone
 
 
 async def _no_report() -> HealthReport:

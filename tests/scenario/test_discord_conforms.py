@@ -75,7 +75,7 @@ class InteractionsBench(DiscordBench):
     asked: FakeInteraction | None = None
 
     async def say(self, text: str) -> str:
-        await self.fake.wait_for(lambda: self.fake.commands())
+        await self.fake.wait_for(self.fake.commands)
         self.asked = await self.fake.command(self.fake.owner, self.thread, "phantom", "ask", {"question": text})
         return ""
 

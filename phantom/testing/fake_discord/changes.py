@@ -76,7 +76,7 @@ class CommandsChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMade:
-    """The app made a REST call."""
+    """The app made a REST call. One that is delayed or hangs on command is told of before that too."""
 
     call: ApiCall
 

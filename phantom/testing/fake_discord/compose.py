@@ -100,6 +100,8 @@ def compose(
 ) -> FakeMessage:
     """A message from a body like that of `POST …/messages`, not posted yet. Raises 50006 and 50035."""
     content, flags = check_content(body.get("content")), int(body.get("flags") or 0)
+    if isinstance(body.get("nonce"), str) and len(body["nonce"]) > 25:
+        raise invalid_form("nonce", "NONCE_TYPE_TOO_LONG", "Nonce must be 25 or fewer in length.")
     embeds, components = check_embeds(body.get("embeds")), check_components(body.get("components"), flags)
     if flags & COMPONENTS_V2 and (content or embeds):
         raise invalid_form("content", "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", "not with components v2")

@@ -55,7 +55,6 @@ class Connection:
         self.zombie = False
         self.unacked = False
         self.heartbeats = 0
-        self.received: list[str] = []
         self.refused: int | None = None
         self.closed_with: int | None = None
         self._deflate = zlib.compressobj() if compress else None

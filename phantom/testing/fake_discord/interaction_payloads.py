@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from phantom.testing.fake_discord.core import Core
-from phantom.testing.fake_discord.interactions import COMMAND, FakeInteraction
+from phantom.testing.fake_discord.interactions import FakeInteraction
 from phantom.testing.fake_discord.message import FakeAttachment
 from phantom.testing.fake_discord.model import JSON, FakeChannel, FakeGuild, FakeRole, FakeUser
 from phantom.testing.fake_discord.permissions import ALL
@@ -138,10 +138,3 @@ def _field(field: JSON, values: dict[str, Any], number: int) -> JSON:
         return {"type": 4, "id": number, "custom_id": name, "value": typed}
     chosen = [value] if isinstance(value, str) and value else list(value or [])
     return {"type": kind, "id": number, "custom_id": name, "values": chosen}
-
-
-def kind_name(interaction: FakeInteraction) -> str:
-    """`command ask`, `click custom-id`, …: for messages of tests and the development page."""
-    if interaction.type == COMMAND:
-        return f"command {interaction.data['name']}"
-    return f"type {interaction.type} {interaction.data.get('custom_id', interaction.data.get('name', ''))}"

@@ -93,9 +93,11 @@ class RestApi:
             return None
         match fault.action:
             case "delay":
+                self._core.feed.publish(CallMade(call=record))
                 await self._core.clock.sleep(fault.seconds)
             case "hang":
                 record.lost = True
+                self._core.feed.publish(CallMade(call=record))
                 await asyncio.Event().wait()
             case "drop_before":
                 record.lost = True

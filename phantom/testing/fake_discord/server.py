@@ -189,6 +189,11 @@ class FakeDiscord(PeopleInteractions):
         return self.core.world.deleted
 
     @property
+    def typing(self) -> list[str]:
+        """The ids of the channels in which the bot showed as typing, once for each call."""
+        return [call.params["channel_id"] for call in self.calls_of("trigger_typing_indicator") if call.applied]
+
+    @property
     def downloads(self) -> list[str]:
         """The paths that were asked of the CDN."""
         return self._cdn.downloads

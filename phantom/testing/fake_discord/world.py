@@ -55,7 +55,7 @@ class World:
 
     def add_guild(self, name: str, owner: FakeUser, *, bot_permissions: int | None = None) -> FakeGuild:
         """A new guild with its owner, its `@everyone` and no channel. The bot joins by `add_member`."""
-        guild = FakeGuild(id=self.ids.next(), name=name, owner_id=owner.id)
+        guild = FakeGuild(id=self.ids.next_guild(), name=name, owner_id=owner.id)
         guild.roles[guild.id] = FakeRole(id=guild.id, name="@everyone", permissions=EVERYONE)
         managed = EVERYONE if bot_permissions is None else bot_permissions
         role = FakeRole(id=self.ids.next(), name=self.app.name, permissions=managed, position=1, managed=True)

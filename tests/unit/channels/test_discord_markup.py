@@ -36,7 +36,7 @@ def message(text: str, **more: object) -> OutboundMessage:
         ("[docs](https://a.example/x(1))", "[docs](https://a.example/x%281%29)"),
         ("![a cat](https://a.example/c.png)", "[a cat](https://a.example/c.png)"),
         ("<https://a.example/>", "https://a.example/"),
-        ("[x](javascript:alert(1))", "[x](javascript:alert(1))"),
+        ("[x](javascript:alert(1))", r"[x\](javascript:alert(1))"),
         ("||not a spoiler||", r"\|\|not a spoiler\|\|"),
         ("2 \\* 3 \\_x\\_", r"2 \* 3 \_x\_"),
         ("snake_case_name", r"snake\_case\_name"),
@@ -65,7 +65,8 @@ def test_a_table_that_is_too_wide_becomes_a_list() -> None:
 
 def test_a_fence_inside_code_does_not_end_the_block() -> None:
     shown = to_discord("````\n```\nstill code\n```\n````")
-    assert shown.startswith("```\n") and shown.endswith("\n```")
+    assert shown.startswith("```\n")
+    assert shown.endswith("\n```")
     assert "```" not in shown[4:-4]
 
 
@@ -74,7 +75,9 @@ _PING = re.compile(r"@(?:everyone|here)|<(?:@[!&]?|#)\d+>", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("ping", PINGS)
-@pytest.mark.parametrize("around", ["{}", "**{}**", "# {}", "- {}", "> {}", "| a |\n|---|\n| {} |", "[{}](https://a.b)"])
+@pytest.mark.parametrize(
+    "around", ["{}", "**{}**", "# {}", "- {}", "> {}", "| a |\n|---|\n| {} |", "[{}](https://a.b)"]
+)
 def test_nothing_that_pings_is_left(ping: str, around: str) -> None:
     shown = to_discord(around.format(ping))
     outside = re.sub(r"```.*?```|`[^`]*`", "", shown, flags=re.DOTALL)
@@ -82,7 +85,8 @@ def test_nothing_that_pings_is_left(ping: str, around: str) -> None:
 
 
 def test_an_allowed_person_stays_mentioned() -> None:
-    assert to_discord("Approved by <@123>, not <@124>.", frozenset({"123"})).startswith("Approved by <@123>, not <\u200b@")
+    shown = to_discord("Approved by <@123>, not <@124>.", frozenset({"123"}))
+    assert shown == "Approved by <@123>, not <\u200b@124>."
 
 
 @given(st.text(alphabet=st.sampled_from("ab *_~`|<>@#&!1-.[]()\\\n\teveryonehere:/"), max_size=200))
@@ -96,8 +100,8 @@ def test_no_text_pings_outside_code(text: str) -> None:
 def test_whatever_fits_the_limit_can_be_sent_or_is_refused_clearly(text: str) -> None:
     try:
         form, _ = dress.body(message(text))
-    except MessageRejected as error:
-        assert error.code == "too_long"
+    except MessageRejected:
+        assert len(text) > dress.MAX_EMBED // 4
         return
     assert dress.length(form["content"]) <= dress.MAX_CONTENT
     assert all(dress.length(embed["description"]) <= dress.MAX_EMBED for embed in form["embeds"])

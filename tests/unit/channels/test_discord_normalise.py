@@ -47,7 +47,14 @@ def envelope(payload: dict[str, Any], kind: str = decode.MESSAGE, tenant: str = 
 
 def said(text: str = "hi", **more: Any) -> dict[str, Any]:
     author = {"id": ALICE, "username": "alice", "global_name": "Alice"}
-    return {"id": MESSAGE, "channel_id": CHANNEL, "guild_id": GUILD, "type": 0, "content": text, "author": author} | more
+    return {
+        "id": MESSAGE,
+        "channel_id": CHANNEL,
+        "guild_id": GUILD,
+        "type": 0,
+        "content": text,
+        "author": author,
+    } | more
 
 
 def one(payload: dict[str, Any], kind: str = decode.MESSAGE, tenant: str = IN_GUILD, **notes: str) -> Any:
@@ -136,7 +143,8 @@ def test_deletions_one_and_many() -> None:
 
 
 @pytest.mark.parametrize(
-    ("emoji", "rating"), [("👍", Rating.HELPFUL), ("👍🏽", Rating.HELPFUL), ("👎", Rating.NOT_HELPFUL), ("🤔", Rating.PARTLY)]
+    ("emoji", "rating"),
+    [("👍", Rating.HELPFUL), ("👍🏽", Rating.HELPFUL), ("👎", Rating.NOT_HELPFUL), ("🤔", Rating.PARTLY)],
 )
 def test_reactions_rate(emoji: str, rating: Rating) -> None:
     payload = {"user_id": ALICE, "channel_id": THREAD, "message_id": "42", "guild_id": GUILD, "emoji": {"name": emoji}}
@@ -238,7 +246,9 @@ def test_what_is_not_ours_is_ignored(payload: dict[str, Any]) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(said() | pressed(2, {}))), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(sorted(said() | pressed(2, {}))), inner)
+    ),
     max_leaves=12,
 )
 payloads = st.dictionaries(

@@ -58,11 +58,12 @@ class Seen:
         return self.of(name)
 
 
-_HEARD = """
-message message_edit message_delete raw_message_edit raw_message_delete raw_reaction_add raw_reaction_remove typing
-thread_create member_join member_remove guild_join guild_remove interaction resumed ready disconnect connect
-raw_bulk_message_delete guild_channel_create guild_channel_delete
-""".split()
+_HEARD = (
+    *("message", "message_edit", "message_delete", "raw_message_edit", "raw_message_delete", "raw_bulk_message_delete"),
+    *("raw_reaction_add", "raw_reaction_remove", "typing", "thread_create", "member_join", "member_remove"),
+    *("guild_join", "guild_remove", "guild_channel_create", "guild_channel_delete"),
+    *("interaction", "ready", "resumed", "connect", "disconnect"),
+)
 
 
 def listen(client: discord.Client) -> Seen:
@@ -86,7 +87,7 @@ def unhurried(client: discord.Client) -> None:
     async def at_once(shard_id: int | None, *, initial: bool = False) -> None:
         del shard_id, initial
 
-    setattr(client, "before_identify_hook", at_once)
+    client.before_identify_hook = at_once  # type: ignore[method-assign]
 
 
 @asynccontextmanager
@@ -94,12 +95,14 @@ async def connected(
     fake: FakeDiscord, client: discord.Client | None = None, **options: Any
 ) -> AsyncIterator[tuple[discord.Client, Seen]]:
     """A client that is ready, with what it hears."""
-    options = {"intents": all_intents(), "guild_ready_timeout": 0.1, "max_ratelimit_timeout": 30.0} | options
-    client = client or discord.Client(**options)
+    settings: dict[str, Any] = {"intents": all_intents(), "guild_ready_timeout": 0.1, "max_ratelimit_timeout": 30.0}
+    settings |= options
+    client = client or discord.Client(**settings)
     unhurried(client)
     seen = listen(client)
     with pointed_at(fake):
         task = asyncio.create_task(client.start(fake.token))
+        task.add_done_callback(lambda done: seen.add("failed", done.exception()) if done.exception() else None)
         try:
             ready = asyncio.create_task(seen.until("ready"))
             await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
@@ -110,5 +113,3 @@ async def connected(
         finally:
             await client.close()
             await asyncio.wait([task])
-            if not task.cancelled() and task.exception() is not None:
-                seen.add("failed", task.exception())

@@ -129,9 +129,9 @@ async def test_a_wrong_token_is_refused_by_rest_and_by_the_gateway() -> None:
             await client.close()
         async with connected(fake) as (_, seen):
             fake.faults.revoke_token()
-            await fake.wait_for(lambda: 4004 in fake.gateway.closes)
-        [error] = seen.of("failed")
-        assert isinstance(error, discord.ConnectionClosed)
+            [error] = await seen.until("failed")
+            assert isinstance(error, discord.ConnectionClosed)
+            assert error.code == 4004
 
 
 async def test_a_privileged_intent_that_is_not_granted_closes_with_4014() -> None:
@@ -158,9 +158,12 @@ async def test_without_the_content_intent_only_what_is_meant_for_the_bot_is_read
 
 
 async def test_intents_filter_events() -> None:
-    async with FakeDiscord() as fake, connected(fake, intents=discord.Intents(guilds=True, dm_messages=True)) as (
-        _,
-        seen,
+    async with (
+        FakeDiscord() as fake,
+        connected(fake, intents=discord.Intents(guilds=True, dm_messages=True)) as (
+            _,
+            seen,
+        ),
     ):
         message = await fake.post(fake.owner, fake.general, "not for you")
         await fake.react(fake.owner, message, "👍")
@@ -202,9 +205,7 @@ async def test_what_people_do_is_heard() -> None:
             assert await seen.until(name), name
         assert len(seen.of("thread_create")) == 2
         places = [one.channel for one in seen.messages]
-        assert [place.id for place in places] == [
-            int(one) for one in (fake.general.id, thread.id, post.channel_id)
-        ]
+        assert [place.id for place in places] == [int(one) for one in (fake.general.id, thread.id, post.channel_id)]
         assert isinstance(places[1], discord.Thread)
         assert places[1].parent_id == int(fake.general.id)
         assert await seen.until("raw_message_delete")
@@ -231,9 +232,7 @@ async def test_shards_split_the_guilds() -> None:
 async def test_one_process_may_run_some_of_the_shards() -> None:
     async with FakeDiscord() as fake:
         mine = [fake.add_guild(f"guild {number}") for number in range(6)]
-        client = discord.AutoShardedClient(
-            intents=all_intents(), shard_ids=[1], shard_count=2, guild_ready_timeout=0.2
-        )
+        client = discord.AutoShardedClient(intents=all_intents(), shard_ids=[1], shard_count=2, guild_ready_timeout=0.2)
         async with connected(fake, client):
             expected = {int(one.id) for one in [*mine, fake.guild] if (int(one.id) >> 22) % 2 == 1}
             assert {guild.id for guild in client.guilds} == expected
@@ -275,14 +274,14 @@ async def test_bad_first_frames_close_with_their_codes(frame: str, code: int) ->
 
 
 async def test_too_few_shards_close_with_4011_and_an_old_version_with_4012() -> None:
-    async with FakeDiscord(app=FakeApplication(shards=4, shards_required=True)) as fake:
-        async with aiohttp.ClientSession() as session:
-            ws, _ = await hello(session, fake)
-            await ws.send_str(orjson.dumps({"op": 2, "d": {"token": fake.token, "intents": 0}}).decode())
-            await ws.receive(timeout=5)
-            assert ws.close_code == 4011
-            ws, _ = await hello(session, fake, "v=6&encoding=json")
-            assert ws.close_code == 4012
+    app = FakeApplication(shards=4, shards_required=True)
+    async with FakeDiscord(app=app) as fake, aiohttp.ClientSession() as session:
+        ws, _ = await hello(session, fake)
+        await ws.send_str(orjson.dumps({"op": 2, "d": {"token": fake.token, "intents": 0}}).decode())
+        await ws.receive(timeout=5)
+        assert ws.close_code == 4011
+        ws, _ = await hello(session, fake, "v=6&encoding=json")
+        assert ws.close_code == 4012
 
 
 async def test_identifies_closer_than_five_seconds_are_invalid_when_paced() -> None:
