@@ -33,7 +33,9 @@ class Contestant:
         self.name = name
         self.port = port
         self._command = command
-        self._environ = {**os.environ, **(environ or {})}
+        # As a service manager would start it: nothing of the caller's shell, whose settings may cost start-up time.
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
+        self._environ = {**kept, **(environ or {})}
         self._process: asyncio.subprocess.Process
         self.started_at = 0.0
 

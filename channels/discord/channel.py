@@ -56,6 +56,11 @@ class Transport(Protocol):
     @property
     def last_contact_at(self) -> float | None: ...
 
+    @property
+    def trouble(self) -> str:
+        """What keeps it from receiving just now although it goes on by itself, "" for nothing."""
+        ...
+
     def facts(self) -> Mapping[str, str | int | float | bool]: ...
 
     def routes(self) -> Sequence[SignedRoute]: ...
@@ -152,10 +157,11 @@ class DiscordChannel:
             facts["bot_name"] = self._bound.me.name
         if self._commands.trouble:
             facts["commands"] = self._commands.trouble
+        trouble = self.transport.trouble if self._state == "ready" else ""
         return ChannelHealth(
-            state=self._state,
-            detail=self._detail,
-            cure=self._cure,
+            state="connecting" if trouble else self._state,
+            detail=trouble or self._detail,
+            cure="it reconnects by itself; look at the network if it lasts" if trouble else self._cure,
             last_event_at=self.transport.last_event_at,
             last_contact_at=self.transport.last_contact_at,
             facts=facts,

@@ -65,6 +65,12 @@ class GatewayTransport:
             self._last_contact_at = self._run.last_contact_at
         return self._last_contact_at
 
+    @property
+    def trouble(self) -> str:
+        """Shards that have been away for longer than a resume takes."""
+        away = 0 if self._run is None else self._run.away()
+        return f"{away} of {len(self._run.wanted)} shards away" if self._run is not None and away else ""
+
     def facts(self) -> dict[str, str | int | float | bool]:
         """For health: what is special about this transport."""
         run = self._run

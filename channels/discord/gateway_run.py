@@ -36,6 +36,7 @@ FRAMES = "phantom_socket_frames_total"
 WATCH_EVERY = 1.0
 READY_WITHIN = 30.0
 """Seconds for one shard to be ready; each further shard of a bucket gets five more, as Discord paces them."""
+RESUME_WITHIN = 5.0
 AWAY_WITHIN = 60.0
 """Seconds that a shard may be away before the whole client is begun anew."""
 MAX_LATENCY = 20.0
@@ -189,6 +190,11 @@ class GatewayRun:
                 self._meter.count("phantom_socket_reconnects_total", channel=CHANNEL, cause="stalled")
                 self.lost(shard)
                 await client.renew(shard)
+
+    def away(self) -> int:
+        """How many shards are lost and have not come back for a while."""
+        now = self._clock.monotonic()
+        return sum(now - at > RESUME_WITHIN for at in self._lost_at.values())
 
     def latency_ms(self) -> int:
         """The slowest heartbeat's answer, in milliseconds; 0 while there is none."""

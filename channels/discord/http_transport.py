@@ -9,6 +9,7 @@ socket is served by `/phantom ask`, the context menu and the buttons under answe
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -63,6 +64,11 @@ class HttpTransport:
     def last_contact_at(self) -> float | None:
         return self._receiver.last_event_at
 
+    @property
+    def trouble(self) -> str:
+        """Posts come or do not come; nothing here can tell."""
+        return ""
+
     def facts(self) -> dict[str, str | int | float | bool]:
         """For health: what is special about this transport."""
         return {"public_key": "asked" if self._public_key is None else "set"}
@@ -73,6 +79,7 @@ class HttpTransport:
     async def boot(self) -> Bound:
         bound = await boot(self._rest, self.secrets, self.secrets[0], self._settings.application_id)
         await self._memo.load()
+        await asyncio.to_thread(importlib.import_module, "cryptography.hazmat.primitives.asymmetric.ed25519")
         return bound
 
     async def serve(self, inbox: Inbox, bound: Bound, live: Callable[[], None]) -> None:

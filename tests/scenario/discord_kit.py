@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +86,12 @@ class Wire:
 
         await self.inbox.until(lambda: bool(found()))
         return found()[0]
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait for something that tells nobody of its changes."""
+        async with asyncio.timeout(10):
+            while not holds():
+                await asyncio.sleep(0.01)
 
     def message(self, receipt: Receipt, place: str | None = None) -> FakeMessage:
         """The message that a receipt names."""

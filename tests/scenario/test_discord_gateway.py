@@ -12,6 +12,7 @@ from phantom.errors import AuthError, ConfigError, ConnectError
 from phantom.messages import InboundMessage
 from phantom.testing.conformance_bench import ConformanceInbox
 from phantom.testing.fake_discord import FakeApplication, FakeDiscord
+from phantom.testing.manual_clock import ManualClock
 from tests.scenario.discord_kit import Wire, running, wired
 
 
@@ -121,6 +122,23 @@ async def test_a_bounded_look_back(tmp_path: Path) -> None:
             await fake.post(fake.owner, fake.general, f"{fake.mention} now")
             await later.until_said("now")
             assert len(texts(later)) <= 11
+
+
+async def test_a_connection_that_stays_away_is_not_healthy(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with wired(tmp_path, clock=clock) as wire:
+        task = asyncio.create_task(wire.channel.run(wire.inbox, ready := asyncio.Event()))
+        await asyncio.wait_for(ready.wait(), 10)
+        assert wire.channel.health().ok
+        wire.fake.faults.refuse_gateway()
+        wire.fake.faults.drop_gateway()
+        await wire.until(lambda: wire.channel.health().facts["shards"] == 0)
+        await clock.run_for(6)
+        assert wire.channel.health().state == "connecting"
+        assert "1 of 1 shards" in wire.channel.health().detail
+        await clock.run_for(60)
+        with pytest.raises(ConnectError):
+            await asyncio.wait_for(task, 10)
 
 
 async def test_a_zombie_connection_is_noticed(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def list_my_guilds(call: Call) -> list[JSON]:
             "icon": None,
             "banner": None,
             "owner": guild.owner_id == world.bot.id,
-            "permissions": "0",
+            "permissions": str(world.guild_permissions(guild)),
             "features": [],
             "approximate_member_count": len(guild.members),
             "approximate_presence_count": 1,

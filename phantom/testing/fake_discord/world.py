@@ -19,7 +19,7 @@ from phantom.testing.fake_discord.model import (
     FakeRole,
     FakeUser,
 )
-from phantom.testing.fake_discord.permissions import ALL, BITS, EVERYONE, in_channel
+from phantom.testing.fake_discord.permissions import ALL, BITS, EVERYONE, in_channel, in_guild
 from phantom.testing.fake_discord.snowflakes import Snowflakes
 
 
@@ -109,6 +109,11 @@ class World:
             for place in (None, guild.id, channel.id, channel.parent_id if channel.is_thread else ""):
                 allowed &= ~self.withdrawn.get(place, 0)
         return allowed
+
+    def guild_permissions(self, guild: FakeGuild) -> int:
+        """What the bot may do in a guild, before any channel's overwrites."""
+        allowed = in_guild(guild, self.bot.id)
+        return allowed & ~self.withdrawn.get(None, 0) & ~self.withdrawn.get(guild.id, 0)
 
     def bot_sees(self, channel: FakeChannel) -> bool:
         """Whether the bot gets events of a channel; of a private thread only as its member or moderator."""
