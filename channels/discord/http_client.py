@@ -36,7 +36,7 @@ VoiceClient.warn_nacl = VoiceClient.warn_dave = False
 Seen = Callable[[aiohttp.ClientResponse], None]
 
 
-class ServerTrouble(Exception):
+class ServerTrouble(aiohttp.ClientError):
     """Discord answered 5xx: what was asked for may have been done."""
 
     def __init__(self, status: int) -> None:
@@ -53,7 +53,8 @@ class PhantomHTTP(HTTPClient):
         async def ended(_: aiohttp.ClientSession, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
             if seen is not None:
                 seen(params.response)
-            if params.response.status >= 500:
+            # A gateway's refusal of a socket is aiohttp's own error, which discord.py knows how to wait out.
+            if params.response.status >= 500 and params.url.scheme in ("http", "https"):
                 params.response.close()
                 raise ServerTrouble(params.response.status)
 

@@ -131,7 +131,7 @@ def test_two_bots_stop_and_a_person_gives_the_budget_back() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 20_000)), max_size=60))
 def test_never_more_than_the_limit_within_the_window(asked: list[tuple[str, int]]) -> None:
     budget = LoopBudget()
-    taken: list[tuple[str, float]] = []
+    taken: list[tuple[str, int]] = []
     for name, at in sorted(asked, key=lambda one: one[1]):
         if budget.take(name, 2, at):
             taken.append((name, at))

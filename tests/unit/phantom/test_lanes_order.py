@@ -33,7 +33,7 @@ class Recorder:
 
 async def empty(lanes: Lanes) -> None:
     async with asyncio.timeout(5):
-        while lanes.busy:  # noqa: ASYNC110 - lanes tell nobody when they are empty
+        while lanes.busy:
             await asyncio.sleep(0)
 
 

@@ -59,7 +59,7 @@ class Stand:
 
     async def until(self, state: str) -> None:
         async with asyncio.timeout(5):
-            while self.state != state:  # noqa: ASYNC110 - states are observed, not announced
+            while self.state != state:
                 await asyncio.sleep(0)
 
 
