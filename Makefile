@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Parallel test processes; PYTEST_ARGS goes to pytest as it is: make test PYTEST_ARGS="tests/unit -x"
 JOBS ?= 2
 PYTEST_ARGS ?=
+# How often `make prove` kills the daemon on each transport.
+KILLS ?= 200
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 # An empty value counts as unset: start-up time depends on compiled bytecode.
@@ -44,8 +46,8 @@ docs: $(DEV_STAMP) ## Generate docs/reference and check every link
 bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
 	$(BIN)/python -m bench
 
-prove: $(DEV_STAMP) ## The long proofs: SIGKILL at 200 instants, half-open sockets
-	PHANTOM_PROVE=1 PHANTOM_KILLS=200 $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
+prove: $(DEV_STAMP) ## The long proofs: SIGKILL at $(KILLS) instants a transport, half-open sockets
+	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
 	    tests/scenario/test_sigkill_http.py tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
 
 lock: $(DEV_STAMP) ## Resolve the dependencies again (needs the network)

@@ -67,11 +67,11 @@ def meant_for_us(message: InboundMessage, rules: AccessRules, *, engaged: bool, 
         return Verdict(False, "self")
     if message.author.is_bot and not _bot_may(message, rules):
         return Verdict(False, "bot")
-    if message.mentions_me:
-        return ACCEPTED
     kind = message.conversation.kind
     if kind is ConversationKind.DIRECT:
         return ACCEPTED if rules.direct_messages else Verdict(False, "direct_messages_off")
+    if message.mentions_me:
+        return ACCEPTED
     if message.mentions_others:
         return Verdict(False, "addressed_to_others")
     if kind is ConversationKind.GROUP:

@@ -101,7 +101,8 @@ def make_channels(service: Service) -> dict[str, Channel]:
 def _nothing_configured() -> ConfigError:
     return ConfigError(
         "no channel is configured",
-        hint="run `phantom init`, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN; to try it out run `phantom dev`",
+        hint="run `phantom init`, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_BOT_TOKEN;"
+        " to try it out run `phantom dev`",
     )
 
 

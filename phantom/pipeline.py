@@ -206,6 +206,8 @@ class Pipeline:
     async def _intake(self, entry: Entry, message: InboundMessage) -> None:
         verdict = await self._judge(message)
         if not verdict.accepted:
+            if message.respond_url is not None:  # a command waits for a word, and only its author sees it
+                await self._side.refuse(message)
             await self._close(entry, STATE_IGNORED, verdict.reason)
             return
         conversation = message.conversation

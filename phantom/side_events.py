@@ -11,7 +11,7 @@ from phantom.access import AccessRules, listed
 from phantom.capabilities import Capability
 from phantom.channel import Channel, Meter, SupportsEdit, SupportsTasks
 from phantom.clock import Clock
-from phantom.commands import Commands
+from phantom.commands import REFUSED, Commands
 from phantom.egress import Egress
 from phantom.errors import ChannelError
 from phantom.events import (
@@ -98,6 +98,20 @@ class SideEvents:
                 return "ignored"
             case _:
                 assert_never(event)
+
+    async def refuse(self, message: InboundMessage) -> None:
+        """Tell whoever asked by a command that they may not."""
+        await self._egress.deliver(
+            self._channels[message.conversation.channel],
+            OutboundMessage(
+                conversation=message.conversation,
+                text=REFUSED,
+                idempotency_key=f"refused/{message.event_id}/0",
+                tone=Tone.NOTICE,
+                only_for=message.author.id,
+                respond_url=message.respond_url,
+            ),
+        )
 
     async def apologise(self, message: InboundMessage, turn: str) -> None:
         """A turn that can never end tells the person so, unless its answer is there already (the key is the same)."""

@@ -16,7 +16,10 @@ from scripts import links, reference
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = links.pages(ROOT)
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
-RUNBOOKS = [ROOT / "docs/how-to/slack-http.md", ROOT / "docs/how-to/slack-socket-mode.md"]
+RUNBOOKS = [
+    ROOT / "docs/how-to" / f"{name}.md"
+    for name in ("slack-http", "slack-socket-mode", "discord", "discord-interactions")
+]
 OUTSIDE_SETTINGS = {"PHANTOM_CONFIG_DIR"}
 
 
@@ -44,7 +47,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=ids)
 def test_every_variable_named_is_read(page: Path) -> None:
     known = set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", (ROOT / "docs/reference/configuration.md").read_text()))
-    named = set(re.findall(r"\b(?:PHANTOM|SLACK|OWNER)_[A-Z0-9_]*[A-Z0-9]\b", page.read_text()))
+    named = set(re.findall(r"\b(?:PHANTOM|SLACK|DISCORD|OWNER)_[A-Z0-9_]*[A-Z0-9]\b", page.read_text()))
     assert named - known - OUTSIDE_SETTINGS == set()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from channels.discord.settings import DiscordSettings
 from channels.slack.settings import SlackSettings
 from config import PhantomSettings, render_env_example, render_reference
 from config.dotenv import parse_dotenv
@@ -43,7 +44,7 @@ def test_a_row_for_every_field() -> None:
 
 
 def test_every_setting_is_explained_and_has_a_variable_of_its_own() -> None:
-    fields = [*fields_of(PhantomSettings), *fields_of(SlackSettings)]
+    fields = [*fields_of(PhantomSettings), *fields_of(SlackSettings), *fields_of(DiscordSettings)]
     variables = [name for one in fields for name in one.variables]
     assert len(variables) == len(set(variables))
     for one in fields:
@@ -53,8 +54,9 @@ def test_every_setting_is_explained_and_has_a_variable_of_its_own() -> None:
 
 def test_the_env_example_is_current_and_complete() -> None:
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert text == render_env_example({"slack": SlackSettings}), ".env.example is out of date; run `make docs`"
-    for one in (*fields_of(PhantomSettings), *fields_of(SlackSettings)):
+    models: dict[str, type[BaseModel]] = {"discord": DiscordSettings, "slack": SlackSettings}
+    assert text == render_env_example(models), ".env.example is out of date; run `make docs`"
+    for one in (*fields_of(PhantomSettings), *fields_of(SlackSettings), *fields_of(DiscordSettings)):
         if one.variables[0] != "PHANTOM_ENV":  # has no effect in .env
             assert f"\n#{one.variables[0]}=" in text
 
