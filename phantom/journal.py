@@ -11,6 +11,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -55,6 +56,7 @@ class Journal:
         self._writer = Writer(path, synchronous, self._answer, self._committed)
         self._reader: sqlite3.Connection | None = None
         self._reader_lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phantom-journal-read")
         self._arrivals: dict[str, asyncio.Event] = {}
 
     async def open(self) -> None:
@@ -66,9 +68,10 @@ class Journal:
     async def aclose(self) -> None:
         """Commit what waits and close."""
         self._writer.flush()
-        await asyncio.to_thread(self._writer.close)
+        await self._in_thread(self._writer.close)
         if self._reader is not None:
             self._reader.close()
+        self._pool.shutdown(wait=False)
 
     @property
     def fault(self) -> str:
@@ -117,9 +120,13 @@ class Journal:
                 return job(self._reader)
 
         try:
-            return await asyncio.to_thread(locked)
+            return await self._in_thread(locked)
         except sqlite3.Error as error:
             raise StorageError(f"journal read failed: {error}", hint="check the data folder") from error
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        """In a thread of our own: the loop's default pool belongs to whoever set it last, and may be shut down."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
 
     async def open_entries(self, channel: str, after: int, limit: int) -> list[Entry]:
         """The channel's rows that still need work with `seq > after`, oldest first."""

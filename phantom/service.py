@@ -50,6 +50,8 @@ TURNS_AFTER = 0.7
 """Seconds that the turns' heavy import waits for a channel to be ready first."""
 UPKEEP_SECONDS = 3600.0
 JOURNAL_WATCH_SECONDS = 0.5
+STOP_SECONDS = 5.0
+"""How long a cancelled part may take to end; nothing may keep the daemon from stopping."""
 KEEP = timedelta(days=7)
 """How long finished events, sends and checkpoints are remembered; longer than any platform retries."""
 
@@ -291,7 +293,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         await self.supervisor.aclose()
         await self.web.aclose()
         if self._engine is not None:

@@ -26,6 +26,8 @@ log = structlog.get_logger("phantom.supervisor")
 
 BACKOFF_FIRST = 0.5
 BACKOFF_CAP = 60.0
+STOP_SECONDS = 10.0
+"""How long channels may take to end when the daemon stops."""
 STABLE_SECONDS = 60.0
 """Up for this long: the next failure starts with the shortest pause again."""
 REVOKED = frozenset({"revoked", "token_revoked", "account_inactive"})
@@ -266,4 +268,4 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)

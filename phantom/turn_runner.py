@@ -56,6 +56,7 @@ class TurnRunner:
         self._journal = journal
         self._clock = clock
         self._meter = meter
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phantom-turns")
         self._loaded = asyncio.Event()
         self._turns: Any = None
         self._dbos: Any = None
@@ -66,11 +67,11 @@ class TurnRunner:
         """Import and launch DBOS in worker threads; turns begin when this is done. Raises `StorageError`."""
         loop = asyncio.get_running_loop()
         try:
-            self._turns = await asyncio.to_thread(_import_turns)
+            self._turns = await loop.run_in_executor(self._pool, _import_turns)
             # Before the launch: it resumes what an earlier process left, and that needs the services at once.
             self._turns.set_boot_id(boot)
             self._turns.configure(make_services())
-            self._dbos = await asyncio.to_thread(_launch, self._database, loop)
+            self._dbos = await loop.run_in_executor(self._pool, _launch, self._database, loop)
         except (OSError, sqlite3.Error) as error:
             self.state = "failed"
             raise StorageError(f"turns cannot start: {error}", hint="check the data folder") from error
@@ -192,9 +193,8 @@ class TurnRunner:
             # DBOS made its own pool the loop's default and now shuts it down: not from one of its own threads, and
             # whoever needs the default pool after this gets a fresh one.
             loop = asyncio.get_running_loop()
-            fresh = ThreadPoolExecutor(thread_name_prefix="phantom-closing")
-            await loop.run_in_executor(fresh, self._dbos.destroy)
-            loop.set_default_executor(fresh)
+            await loop.run_in_executor(self._pool, self._dbos.destroy)
+            loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="phantom"))
         self._turns.configure(None)
 
 

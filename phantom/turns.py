@@ -40,6 +40,8 @@ log = structlog.get_logger("phantom.turns")
 
 APPROVAL_SECONDS = 24 * 3600.0
 MAX_APPROVALS = 20
+CANCEL_SECONDS = 5.0
+"""How long cancelled turns may take to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ async def cancel_all() -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks)
+        await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
 
 @DBOS.workflow(name="phantom_turn")

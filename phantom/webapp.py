@@ -53,7 +53,7 @@ class WebApp:
             app.router.add_post(path.decode(), _slow_lane(path, route))
         quiet = logging.getLogger("phantom.http")
         quiet.addFilter(_worth_a_line)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, logger=quiet)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet)
         await self._runner.setup()
         fallback = self._runner.server
         if fallback is None:
