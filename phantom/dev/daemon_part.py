@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phantom.clock import SystemClock
 from phantom.daemon import load_config, make_channels
+from phantom.dev import model_key
 from phantom.errors import PhantomError
 from phantom.redaction import Redactor
 from phantom.service import Service
@@ -57,6 +58,7 @@ class DaemonPart:
         clock = SystemClock()
         loaded = load_config(self._config_dir, self._variables, self._config_dir, clock)
         self._redactor.watch(loaded.secrets.known)
+        await model_key.check(loaded, clock)
         service = Service(
             loaded, channels=make_channels, mask=self._redactor.clean, clock=clock, environ=self._variables
         )

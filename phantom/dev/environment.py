@@ -1,4 +1,4 @@
-"""The environment that the daemon part gets: the developer's own, with everything about Slack replaced.
+"""The environment that the daemon part gets: the developer's own, with everything about Slack and Discord replaced.
 
 The developer's agent, model and keys count (`PHANTOM_*`, `.env`, `phantom.yaml`); whatever could lead to a real
 workspace does not: no channel variable, no `channels.yaml`, no metadata service but the local one.
@@ -14,9 +14,9 @@ from config.files import CORE_FILE, find_config_dir
 from phantom.plugins import descriptors
 
 _DECIDED_HERE = """
-OWNER_SLACK_USER_ID PORT PHANTOM_PORT PHANTOM_HOST PHANTOM_DATA_DIR PHANTOM_METADATA_URL METADATA_BASE_URL
-SECRET_SOURCE PHANTOM_SECRET_DIR PHANTOM_CONFIG_DIR PHANTOM_LOG_FORMAT PHANTOM_ENV NOTIFY_SOCKET WATCHDOG_USEC
-WATCHDOG_PID
+OWNER_SLACK_USER_ID OWNER_DISCORD_USER_ID PORT PHANTOM_PORT PHANTOM_HOST PHANTOM_DATA_DIR PHANTOM_METADATA_URL
+METADATA_BASE_URL SECRET_SOURCE PHANTOM_SECRET_DIR PHANTOM_CONFIG_DIR PHANTOM_LOG_FORMAT PHANTOM_ENV NOTIFY_SOCKET
+WATCHDOG_USEC WATCHDOG_PID
 """
 _OURS = frozenset(_DECIDED_HERE.split())
 """Variables that the local workspace decides, or that would tell a service manager about us."""

@@ -2,7 +2,7 @@
 
 Every request must name this machine in `Host` (a foreign site that points its own name at 127.0.0.1 is refused), and
 whatever changes something comes over a WebSocket or with a key from it, opened by this very page (`Origin`).
-What does *not* live here: what requests do (`actions.py`, `disturbances.py`).
+What does *not* live here: what requests do (`page_requests.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import errno
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -21,12 +21,11 @@ from aiohttp import WSMsgType, web
 
 from phantom.dev import page_files
 from phantom.dev.hub import Hub
+from phantom.dev.page_requests import Requests
 from phantom.dev.uploads import MAX_BYTES, SHOWN_INLINE, Uploads
 from phantom.errors import ConfigError, PhantomError
-from phantom.testing.fake_slack.calls import SlackError
 
 JSON = dict[str, Any]
-Table = Mapping[str, Callable[[JSON], Awaitable[JSON | None]]]
 MAX_REQUEST = 256 * 1024
 TRIES = 20
 """Ports after the wanted one that are tried."""
@@ -35,10 +34,10 @@ TRIES = 20
 class PageServer:
     """`listen`, then `url`; `close` ends every page's connection."""
 
-    def __init__(self, hub: Hub, uploads: Uploads, table: Table) -> None:
+    def __init__(self, hub: Hub, uploads: Uploads, requests: Requests) -> None:
         self._hub = hub
         self._uploads = uploads
-        self._table = table
+        self._requests = requests
         self._files = page_files.load()
         self._key = secrets.token_urlsafe(24)
         self._runner: web.AppRunner | None = None
@@ -56,7 +55,7 @@ class PageServer:
         app = web.Application(middlewares=[self._guard], client_max_size=MAX_BYTES)
         app.router.add_get("/socket", self._socket)
         app.router.add_post("/files", self._upload)
-        app.router.add_get("/files/{id}", self._download)
+        app.router.add_get("/files/{side}/{id}", self._download)
         app.router.add_get("/{path:.*}", self._page)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -118,11 +117,11 @@ class PageServer:
         if not self._same_origin(request) or not hmac.compare_digest(key.encode(), self._key.encode()):
             return web.Response(status=403, text="Only the page may upload.\n")
         data = await request.read()
-        file = self._uploads.add(request.query.get("name", ""), data, request.query.get("as", ""))
+        file = self._uploads.add(request.query.get("name", ""), data)
         return web.json_response({"id": file.id, "name": file.name, "size": len(data)})
 
     async def _download(self, request: web.Request) -> web.Response:
-        file = self._uploads.shared(request.match_info["id"])
+        file = self._requests.file(request.match_info["side"], request.match_info["id"])
         if file is None:
             return web.Response(status=404, text="There is no such file.\n")
         inline = file.media_type in SHOWN_INLINE
@@ -171,17 +170,17 @@ class PageServer:
     async def _serve(self, text: str, queue: asyncio.Queue[bytes]) -> None:
         """One request of the page; its answer carries the request's `id`."""
         answer: JSON = {"what": "answer", "id": None}
+        side = ""
         try:
             request = orjson.loads(text)
             answer["id"] = request["id"]
-            answer["value"] = await self._table[str(request["do"])](request)
+            side = str(request.get("side", ""))
+            answer["value"] = await self._requests.perform(request)
         except PhantomError as error:
             answer["error"] = f"{error.message}. {error.hint}".rstrip(". ")
-        except SlackError as error:
-            answer["error"] = error.code
         except KeyError as error:
             answer["error"] = f"unknown or missing: {error}"
         except (TypeError, ValueError) as error:
             answer["error"] = str(error)
         queue.put_nowait(orjson.dumps(answer))
-        self._hub.tell_controls()
+        self._hub.tell_controls(side)

@@ -10,27 +10,27 @@ import signal
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phantom.dev.actions import Actions
 from phantom.dev.daemon_part import DaemonPart
-from phantom.dev.disturbances import Disturbances
 from phantom.dev.environment import daemon_variables, developer_variables, private_config
 from phantom.dev.hub import Hub
 from phantom.dev.log_feed import LEVELS, LogFeed
+from phantom.dev.page_requests import Requests
 from phantom.dev.page_server import PageServer
 from phantom.dev.screen import Started, first_screen
+from phantom.dev.secret_desk import SecretDesk
+from phantom.dev.side import Side
 from phantom.dev.uploads import Uploads
-from phantom.dev.workspace import LocalWorkspace
 from phantom.errors import ConfigError
 from phantom.redaction import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
-    transport: str
+    transports: Mapping[str, str]
     host: str
     port: int
     open_browser: bool
@@ -38,17 +38,18 @@ class _Wanted:
     keep: bool
 
 
-def run(*, transport: str, port: int, host: str, open_browser: bool, data_dir: Path | None) -> int:
+def run(*, transport: str, only: str | None, port: int, host: str, open_browser: bool, data_dir: Path | None) -> int:
     """See `phantom.dev.main`."""
     _check_host(host)
     variables = developer_variables(os.environ, Path.cwd())
+    transports = {"slack": transport, "discord": _discord_transport(variables)}
     redactor = Redactor()
     redactor.remember_environment(variables)
     feed = LogFeed(_level(variables.get("PHANTOM_LOG_LEVEL") or variables.get("LOG_LEVEL") or "warning"))
     feed.configure(redactor)
     with _data_folder(data_dir) as data:
         wanted = _Wanted(
-            transport=transport,
+            transports={only: transports[only]} if only else transports,
             host=host,
             port=port,
             open_browser=open_browser,
@@ -61,21 +62,26 @@ def run(*, transport: str, port: int, host: str, open_browser: bool, data_dir: P
 
 async def _main(wanted: _Wanted, variables: dict[str, str], redactor: Redactor, feed: LogFeed) -> int:
     asked = _stop_signals()
-    async with LocalWorkspace(wanted.transport, wanted.data / "secrets") as workspace:
-        local = {**workspace.variables(), "PORT": "0", "PHANTOM_DATA_DIR": str(wanted.data)}
+    uploads = Uploads()
+    async with contextlib.AsyncExitStack() as stack:
+        source = "metadata" if wanted.transports.get("slack") == "http" else "file"
+        desk = await stack.enter_async_context(SecretDesk(source, wanted.data / "secrets"))
+        sides = [await stack.enter_async_context(side) for side in _sides(wanted, desk, uploads)]
+        local = {"PHANTOM_HOST": "127.0.0.1", "PORT": "0", "PHANTOM_DATA_DIR": str(wanted.data), **desk.variables()}
+        for side in sides:
+            local |= side.variables()
         daemon = DaemonPart(
             daemon_variables(variables, local), private_config(wanted.data, variables, Path.cwd()), redactor
         )
-        hub = Hub(workspace, daemon, feed)
-        uploads = Uploads(workspace.slack)
-        table = {**Actions(workspace.slack, uploads).table, **Disturbances(workspace, daemon, hub).table}
-        page = PageServer(hub, uploads, table)
+        hub = Hub(sides, daemon, feed)
+        page = PageServer(hub, uploads, Requests(sides, daemon))
         hub.start()
         try:
             # The page first: it shows how the daemon comes up.
             await page.listen(wanted.host, wanted.port)
             await daemon.start()
-            workspace.deliver_to(f"http://127.0.0.1:{daemon.port}")
+            for side in sides:
+                side.deliver_to(f"http://127.0.0.1:{daemon.port}")
             _show(wanted, page, daemon)
             await _until_stopped(asked, daemon)
         finally:
@@ -85,11 +91,22 @@ async def _main(wanted: _Wanted, variables: dict[str, str], redactor: Redactor, 
     return 0
 
 
+def _sides(wanted: _Wanted, desk: SecretDesk, uploads: Uploads) -> Iterator[Side]:
+    if "slack" in wanted.transports:
+        from phantom.dev.slack.side import SlackSide
+
+        yield SlackSide(wanted.transports["slack"], desk, uploads)
+    if "discord" in wanted.transports:
+        from phantom.dev.discord.side import DiscordSide
+
+        yield DiscordSide(wanted.transports["discord"], desk, uploads, wanted.data / "local-discord.json")
+
+
 def _show(wanted: _Wanted, page: PageServer, daemon: DaemonPart) -> None:
     started = Started(
         page=page.url,
         health=daemon.health_url,
-        transport=wanted.transport,
+        transports=wanted.transports,
         agent=daemon.agent,
         data=str(wanted.data) if wanted.keep else "",
         wanted_port=wanted.port,
@@ -151,6 +168,13 @@ def _check_host(host: str) -> None:
             where="--host",
             hint="use 127.0.0.1; from elsewhere, forward the port: ssh -L 3100:127.0.0.1:3100 …",
         )
+
+
+def _discord_transport(variables: Mapping[str, str]) -> str:
+    chosen = (variables.get("DISCORD_TRANSPORT") or "gateway").strip().lower()
+    if chosen not in {"gateway", "http"}:
+        raise ConfigError("is neither `gateway` nor `http`", where="DISCORD_TRANSPORT", hint="unset it for `gateway`")
+    return chosen
 
 
 def _level(name: str) -> str:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _BOLD, _DIM, _LINK, _OFF = "\x1b[1m", "\x1b[2m", "\x1b[36;4m", "\x1b[0m"
-_TRANSPORTS = {"socket": "Socket Mode", "http": "signed HTTP posts (gateway)"}
+_TRANSPORTS = {
+    ("slack", "socket"): "Slack over Socket Mode",
+    ("slack", "http"): "Slack over signed HTTP posts (gateway)",
+    ("discord", "gateway"): "Discord over its gateway",
+    ("discord", "http"): "Discord over signed HTTP interactions",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """What the first screen tells. `agent` is empty for the built-in one; `data` is empty when it is thrown away."""
+    """What the first screen tells. `transports` by platform; `agent` is empty for the built-in one, `data` when it is
+    thrown away.
+    """
 
     page: str
     health: str
-    transport: str
+    transports: Mapping[str, str]
     agent: str
     data: str
     wanted_port: int
@@ -36,14 +44,14 @@ def first_screen(started: Started, *, colour: bool) -> str:
         "               type: hi   or: remember my cat is called Mia",
         f"  Health       {paint(_LINK, started.health)}",
         f"  Agent        {agent}",
-        f"  Transport    {_TRANSPORTS[started.transport]}",
+        f"  Transport    {', '.join(_TRANSPORTS[one] for one in started.transports.items())}",
     ]
     if started.data:
         lines.append(f"  Data         {started.data}")
     lines += [
         "",
         paint(_DIM, "  Your own agent: PHANTOM_AGENT=module:factory, or a model: PHANTOM_MODEL=anthropic:…"),
-        paint(_DIM, "  A real Slack workspace: phantom init. How to go on: docs/tutorials/first-minute.md"),
+        paint(_DIM, "  Real Slack or Discord: phantom init. How to go on: docs/tutorials/first-minute.md"),
         "  Ctrl-C stops it.",
         "",
     ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from phantom.testing.fake_slack import FakeSlack
-from phantom.testing.fake_slack.methods_files import media_type_of, new_file
-from phantom.testing.fake_slack.model import FakeFile
+import itertools
+from dataclasses import dataclass, field
 
 MAX_BYTES = 32 << 20
 MAX_WAITING = 20
@@ -12,26 +11,31 @@ SHOWN_INLINE = frozenset({"image/png", "image/jpeg"})
 """Types that a browser may show by itself; everything else is only ever saved."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingFile:
+    """A file without a message."""
+
+    id: str
+    name: str
+    data: bytes = field(repr=False)
+
+
 class Uploads:
     """Keeps at most `MAX_WAITING` files; the oldest gives way."""
 
-    def __init__(self, slack: FakeSlack) -> None:
-        self._slack = slack
-        self._waiting: dict[str, FakeFile] = {}
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, WaitingFile] = {}
 
-    def add(self, name: str, data: bytes, user: str) -> FakeFile:
-        """A new file, not shared yet. The name loses what could be part of a path."""
+    def add(self, name: str, data: bytes) -> WaitingFile:
+        """A new file. The name loses what could be part of a path."""
         plain = "".join(char for char in name if char.isprintable() and char not in '/\\?#%"<>:*|')[-100:] or "file"
-        file = new_file(self._slack.core, name=plain, data=data, user=user, media_type=media_type_of(plain))
+        file = WaitingFile(id=f"w{next(self._numbers)}", name=plain, data=data)
         self._waiting[file.id] = file
         if len(self._waiting) > MAX_WAITING:
             del self._waiting[next(iter(self._waiting))]
         return file
 
-    def take(self, ids: list[str]) -> list[FakeFile]:
+    def take(self, ids: list[str]) -> list[WaitingFile]:
         """The files to share now; KeyError for one that is not waiting."""
         return [self._waiting.pop(one) for one in ids]
-
-    def shared(self, file_id: str) -> FakeFile | None:
-        """A file of the workspace."""
-        return self._slack.core.workspace.files.get(file_id)

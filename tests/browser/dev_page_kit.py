@@ -17,8 +17,24 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+DISCORD = {"socket": "gateway", "http": "http"}
+"""Discord's transport beside each of Slack's."""
+socket_only = pytest.mark.parametrize("dev", ["socket"], indirect=True)
+"""For what does not depend on how events arrive: what the page draws, its keys, small screens."""
+http_only = pytest.mark.parametrize("dev", ["http"], indirect=True)
 ANSWER_MS = 15_000
 """Milliseconds until the agent's first answer; generous, since the machine may be busy."""
+
+HOME = """([side, home]) => {
+  const named = (rows, name) => [...document.querySelectorAll(rows)]
+    .find((row) => row.querySelector(".name").textContent === name);
+  document.querySelector(`#rail [data-side="${side}"]`).click();
+  const owner = named("#people .person", "olivia").querySelector("input");
+  if (!owner.checked) owner.click();
+  named("#places .place", home).click();
+  document.querySelector("#write").value = "";
+}"""
+"""Presses the platform, the owner and the conversation."""
 
 
 def chromium_path() -> str:
@@ -58,7 +74,7 @@ def running_dev(transport: str, folder: Path, *arguments: str) -> Iterator[Runni
             stderr=stream,
             text=True,
             cwd=folder,
-            env={**environ, "SLACK_TRANSPORT": transport},
+            env={**environ, "SLACK_TRANSPORT": transport, "DISCORD_TRANSPORT": DISCORD[transport]},
         )
         try:
             printed = _first_screen(process)
@@ -91,6 +107,7 @@ class Workspace:
         self.page = page
         self.transport = dev.transport
         self.complaints: list[str] = []
+        """What the console said that it should not have said."""
         page.on("console", lambda message: self._hear(message.type, message.text))
         page.on("pageerror", lambda error: self._hear("error", str(error)))
         page.add_init_script(
@@ -100,12 +117,23 @@ class Workspace:
         page.goto(dev.url)
         expect(page.locator("#status")).to_have_attribute("data-mood", "ok", timeout=ANSWER_MS)
 
+    def begin(self, side: str) -> None:
+        """The owner, at home on one side; whatever another test left open is closed."""
+        page = self.page
+        if page.locator("dialog[open], #thread:not([hidden])").count():
+            page.reload()
+        expect(page.locator("#rail .side")).to_have_count(2)
+        # One call instead of a click each, which waits for the page to stand still: this is no part of any test.
+        page.evaluate(HOME, [side, "phantom" if side == "slack" else "general"])
+        expect(page.locator("#write")).to_be_focused()
+
     def _hear(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
             self.complaints.append(f"{kind}: {text}")
 
     def finish(self) -> None:
-        assert self.complaints == []
+        found, self.complaints = self.complaints, []
+        assert found == []
 
     def say(self, text: str, box: str = "#write") -> None:
         """Type and press Enter."""

@@ -4,39 +4,12 @@ answered twice or not at all. Also what the page does with hostile text and on a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Error, expect, sync_playwright
+from playwright.sync_api import Browser, Error, expect
 
-from tests.browser.dev_page_kit import ANSWER_MS, RunningDev, Workspace, launch, running_dev
+from tests.browser.dev_page_kit import ANSWER_MS, RunningDev, Workspace, http_only, socket_only
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launch(playwright)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module", params=["socket", "http"])
-def dev(
-    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningDev]:
-    with running_dev(request.param, tmp_path_factory.mktemp("dev")) as running:
-        yield running
-
-
-@pytest.fixture
-def place(browser: Browser, dev: RunningDev) -> Iterator[Workspace]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    workspace = Workspace(context.new_page(), dev)
-    yield workspace
-    workspace.finish()
-    context.close()
 
 
 def settled(place: Workspace, text: str) -> None:
@@ -69,10 +42,9 @@ def test_a_lost_ack_is_delivered_again_and_answered_once(place: Workspace) -> No
     expect(place.answers("acked in vain")).to_have_count(1)
 
 
+@http_only
 def test_a_forged_post_is_refused_and_the_honest_retry_is_answered_once(place: Workspace) -> None:
-    if place.transport != "http":
-        expect(place.page.locator('#controls [data-do="corrupt"]')).to_have_count(0)
-        return
+    expect(place.page.locator('#controls [data-do="drop_socket"]')).to_have_count(0)
     for switch, text in (("corrupt", "wrongly signed"), ("stale", "signed long ago")):
         place.disturb("hold")
         place.say(f"echo {text}")
@@ -86,15 +58,14 @@ def test_a_forged_post_is_refused_and_the_honest_retry_is_answered_once(place: W
         expect(place.answers(text).filter(has_not_text="after")).to_have_count(1)
 
 
+@http_only
 def test_recorded_bytes_cannot_be_replayed_into_a_second_answer(place: Workspace) -> None:
-    if place.transport != "http":
-        pytest.skip("only signed posts can be recorded")
     place.say("echo recorded")
     place.answered("recorded")
     row = place.entry("echo recorded", type="message")
     row.locator("summary").click()
     row.get_by_role("button", name="Replay bytes").click()
-    expect(place.page.locator(".toast")).to_contain_text("The very same bytes again: HTTP")
+    expect(place.page.locator(".toast").last).to_contain_text("The very same bytes again: HTTP")
     settled(place, "after the replay")
     expect(place.answers("recorded")).to_have_count(1)
 
@@ -134,14 +105,14 @@ def test_a_revoked_token_stops_the_channel_until_it_is_rotated(place: Workspace)
     place.answered("with a revoked token")
 
 
+@socket_only
 def test_a_cut_socket_comes_back(place: Workspace) -> None:
-    if place.transport != "socket":
-        expect(place.page.locator('#controls [data-do="drop_socket"]')).to_have_count(0)
-        return
+    expect(place.page.locator('#controls [data-do="corrupt"]')).to_have_count(0)
     place.disturb("drop_socket")
     settled(place, "after the cut")
 
 
+@http_only  # over Socket Mode together with Discord, in test_dev_page_discord.py
 def test_a_killed_daemon_finishes_what_it_began(place: Workspace) -> None:
     page = place.page
     place.say("slow 3")
@@ -153,6 +124,7 @@ def test_a_killed_daemon_finishes_what_it_began(place: Workspace) -> None:
     expect(place.answers("Done: I worked for 3 seconds")).to_have_count(1)
 
 
+@socket_only
 def test_hostile_text_is_only_text(place: Workspace) -> None:
     page = place.page
     hostile = (
@@ -165,11 +137,13 @@ def test_hostile_text_is_only_text(place: Workspace) -> None:
         expect(message.locator(".content img, .content script, .content a")).to_have_count(0)
         expect(message).to_contain_text("<script>window.hacked=1</script>")
     assert page.evaluate("window.hacked") is None
-    with pytest.raises(Error, match="TrustedHTML"):
+    reported = page.expect_console_message(lambda message: message.text.startswith("policy "))
+    with reported, pytest.raises(Error, match="TrustedHTML"):
         page.evaluate("document.body.innerHTML = '<b>x</b>'")
-    place.complaints.clear()  # the policy's own report of the attempt just made
+    place.complaints.clear()  # the policy's own reports of the attempt just made
 
 
+@socket_only
 def test_markdown_is_drawn(place: Workspace) -> None:
     page = place.page
     page.fill(
@@ -185,6 +159,7 @@ def test_markdown_is_drawn(place: Workspace) -> None:
     expect(answer.locator("td")).to_have_count(2)
 
 
+@socket_only
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_has_everything_on_one_screen_at_a_time(browser: Browser, dev: RunningDev, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, color_scheme=scheme)  # type: ignore[arg-type]
@@ -201,5 +176,12 @@ def test_a_phone_has_everything_on_one_screen_at_a_time(browser: Browser, dev: R
     page.get_by_role("button", name="Close thread").click()
     page.get_by_role("button", name="Events", exact=True).click()
     expect(page.locator("#entries > li").first).to_be_visible()
+    page.get_by_role("button", name="Close events").click()
+    page.get_by_role("button", name="Conversations").click()
+    page.locator('#rail [data-side="discord"]').click()
+    place.go("general")
+    place.say(f"@phantom echo {scheme} on Discord")
+    place.answered(f"{scheme} on Discord")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     place.finish()
     context.close()

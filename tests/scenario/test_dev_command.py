@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -71,12 +72,16 @@ async def first_screen(process: asyncio.subprocess.Process) -> str:
     return "".join(lines)
 
 
-@pytest.mark.parametrize("transport", ["socket", "http"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("transport", "number"), [("socket", signal.SIGINT), ("http", signal.SIGTERM)])
 async def test_it_prints_where_to_talk_and_ends_cleanly(tmp_path: Path, transport: str, number: signal.Signals) -> None:
-    async with dev(tmp_path, SLACK_TRANSPORT=transport) as running, aiohttp.ClientSession() as client:
+    discord = {"socket": "gateway", "http": "http"}[transport]
+    async with (
+        dev(tmp_path, SLACK_TRANSPORT=transport, DISCORD_TRANSPORT=discord) as running,
+        aiohttp.ClientSession() as client,
+    ):
         assert "type: hi" in running.screen
         assert "offline agent" in running.screen
+        assert "Discord over" in running.screen
         assert "docs/tutorials/first-minute.md" in running.screen
         async with client.get(running.url) as answer:
             assert answer.status == 200
@@ -88,6 +93,36 @@ async def test_it_prints_where_to_talk_and_ends_cleanly(tmp_path: Path, transpor
         assert await running.process.wait() == 0
         assert time.monotonic() - began < 5
     assert running.errors.read_text() == ""
+
+
+async def test_one_platform_alone_starts_nothing_of_the_other(tmp_path: Path) -> None:
+    async with dev(tmp_path, "--port", "0", "--only", "discord") as running, aiohttp.ClientSession() as client:
+        assert "Discord over its gateway" in running.screen
+        assert "Slack" not in running.screen.partition("Your own agent")[0]
+        async with client.get(running.health) as answer:
+            assert list((await answer.json())["channels"]) == ["discord"]
+    assert b"--only" in await refused(tmp_path, "--only", "irc")
+    assert b"DISCORD_TRANSPORT" in await refused(tmp_path, DISCORD_TRANSPORT="carrier pigeon")
+
+
+async def test_a_kept_folder_fits_the_next_start(tmp_path: Path) -> None:
+    """People, places and commands of both platforms are the same again, so that what was remembered is found."""
+    seen = []
+    for _ in range(2):
+        arguments = ("--port", "0", "--data-dir", str(tmp_path / "kept"))
+        async with dev(tmp_path, *arguments) as running, aiohttp.ClientSession() as client:
+            own = {"Origin": running.url.rstrip("/")}
+            async with client.ws_connect(running.url + "socket", headers=own, max_msg_size=0) as page:
+                snapshot = await page.receive_json()
+                found = {one["side"]: one for one in snapshot["sides"]}
+                while not found["discord"]["commands"]:
+                    change = await page.receive_json()
+                    if change["what"] == "commands":
+                        found["discord"]["commands"] = change["commands"]
+            seen.append([[one["users"], one["channels"], one.get("commands")] for one in found.values()])
+            running.process.send_signal(signal.SIGINT)
+            assert await running.process.wait() == 0
+    assert seen[0] == seen[1]
 
 
 async def test_a_taken_port_gives_way_to_the_next_free_one(tmp_path: Path) -> None:
@@ -168,15 +203,31 @@ async def test_the_page_keeps_to_itself(tmp_path: Path) -> None:
         assert not re.search(r"<script(?![^>]* src=)| on\w+=| style=", page)
 
 
+BAD: tuple[dict[str, object], ...] = (
+    {"do": "fly"},
+    {"do": "post", "as": "U9"},
+    {"do": "post", "as": "9", "channel": "general", "text": "who am I?"},
+    {"do": "details", "key": "c999"},
+    {"do": "details", "key": "q999"},
+    {"do": "replay", "key": "d999"},
+    {"do": "click", "as": "U0000000001", "channel": "general", "message": "1", "action": "x", "block": "y"},
+    {"do": "command", "as": "1", "channel": "general", "name": "phantom", "word": "dance", "text": 7},
+    {"do": "submit_form", "as": "1", "form": "9", "values": {}},
+    {"do": "select", "as": "1", "channel": "general", "message": "1", "action": "x", "values": 7},
+)
+"""Requests that name nothing there is, or are of another shape than the page's."""
+
+
 async def test_bad_requests_over_the_socket_are_answered_and_change_nothing(tmp_path: Path) -> None:
     async with dev(tmp_path) as running, aiohttp.ClientSession() as client:
         own = {"Origin": running.url.rstrip("/")}
         async with client.ws_connect(running.url + "socket", headers=own, max_msg_size=0) as page:
             snapshot = await page.receive_json()
             assert snapshot["what"] == "snapshot"
-            bad = ['"text"', "{", "[]", '{"id": 1}', '{"id": 2, "do": "fly"}', '{"id": 3, "do": "post", "as": "U9"}']
-            bad += ['{"id": 4, "do": "details", "key": "c999"}', '{"id": 5, "do": "release", "order": "worst"}']
-            bad += ['{"id": 6, "do": "click", "as": "U0000000001", "channel": "general", "ts": "1"}']
+            bad = ['"text"', "{", "[]", '{"id": 1}', '{"id": 2, "do": "fly"}', '{"id": 3, "side": "irc", "do": "post"}']
+            for side in ("slack", "discord"):
+                for request in BAD:
+                    bad.append(json.dumps({"id": 4, "side": side, **request}))
             for text in bad:
                 await page.send_str(text)
             told: list[dict[str, object]] = []
@@ -199,6 +250,9 @@ async def test_what_names_a_real_workspace_is_ignored_and_the_agent_counts(tmp_p
     variables = {
         "SLACK_BOT_TOKEN": "xoxb-real-1",
         "SLACK_API_BASE_URL": "https://slack.com/api/",
+        "DISCORD_BOT_TOKEN": "real.bot.token-of-somebody",
+        "DISCORD_ALLOWED_USERS": "9",
+        "OWNER_DISCORD_USER_ID": "9",
         "OWNER_SLACK_USER_ID": "U9",
         "PORT": "1",
         "PHANTOM_AGENT": "my_agent:parrot",
@@ -207,18 +261,18 @@ async def test_what_names_a_real_workspace_is_ignored_and_the_agent_counts(tmp_p
         assert "my_agent:parrot" in running.screen
         own = {"Origin": running.url.rstrip("/")}
         async with client.ws_connect(running.url + "socket", headers=own, max_msg_size=0) as page:
-            snapshot = await page.receive_json()
-            me = next(user["id"] for user in snapshot["users"] if user["role"] == "owner")
-            post = {"id": 1, "do": "post", "as": me, "channel": snapshot["home"], "text": "hello"}
-            await page.send_json(post)
-            while True:
-                change = await page.receive_json()
-                if change["what"] == "message" and "polly: hello" in str(change["message"]["blocks"]):
-                    break
+            for side in (await page.receive_json())["sides"]:
+                me = next(user["id"] for user in side["users"] if user["role"] == "owner")
+                post = {"id": 1, "side": side["side"], "do": "post", "as": me, "channel": side["home"]}
+                await page.send_json(post | {"text": "@phantom hello" if side["side"] == "discord" else "hello"})
+                while True:
+                    change = await page.receive_json()
+                    if change["what"] == "message" and "polly: hello" in str(change["message"]):
+                        break
         async with client.get(running.health) as answer:
             report = await answer.json()
         assert report["name"] == "polly"
-        assert list(report["channels"]) == ["slack"]
+        assert sorted(report["channels"]) == ["discord", "slack"]
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])

@@ -1,15 +1,8 @@
-// The small list over a message box: `/phantom` and its words, `@` and people.
+// The small list over a message box: what the platform offers (commands), `@` and people.
 
 import { h } from "./dom.js";
+import { platform } from "./platforms.js";
 import { state } from "./store.js";
-
-const COMMANDS = [
-  ["/phantom help", "what it can do"],
-  ["/phantom status", "how it is"],
-  ["/phantom new", "forget this conversation"],
-  ["/phantom stop", "stop what it is doing"],
-  ["/phantom ask ", "ask privately"],
-];
 
 export class Completion {
   constructor(form, input) {
@@ -19,20 +12,20 @@ export class Completion {
     input.setAttribute("aria-controls", this.list.id);
     input.setAttribute("aria-autocomplete", "list");
     input.addEventListener("input", () => this.look());
-    input.addEventListener("blur", () => setTimeout(() => this.close(), 150));
+    input.addEventListener("blur", () => setTimeout(() => document.activeElement !== input && this.close(), 150));
     this.offers = [];
     this.chosen = 0;
+    this.asked = 0;
   }
 
-  look() {
+  /** Offers may come from the app, so they may come late: those for an older text are not shown. */
+  async look() {
+    const mine = (this.asked += 1);
     const { value, selectionStart: at } = this.input;
-    const name = /(^|\s)@([\w.-]*)$/.exec(value.slice(0, at));
-    if (/^\/\S*( \S*)?$/.test(value)) {
-      this.offers = COMMANDS.filter(([text]) => text.startsWith(value) && text.trim() !== value).map(([text, about]) => ({ text, about, from: 0 }));
-    } else if (name) {
-      const from = at - name[2].length - 1;
-      this.offers = [...state.users.values()].filter((user) => user.name.startsWith(name[2]) && user.name !== name[2]).map((user) => ({ text: `@${user.name} `, about: user.role, from }));
-    } else this.offers = [];
+    let offers = platform().complete(value.slice(0, at)) ?? named(value.slice(0, at));
+    if (offers instanceof Promise) offers = await offers.catch(() => []);
+    if (mine !== this.asked) return;
+    this.offers = offers;
     this.chosen = 0;
     this.draw();
   }
@@ -71,10 +64,26 @@ export class Completion {
     const { text, from } = this.offers[index];
     this.input.setRangeText(text, from, this.input.selectionStart, "end");
     this.close();
+    this.input.focus();
   }
 
   close() {
+    this.asked += 1;
     this.offers = [];
     this.draw();
   }
+}
+
+/** People, roles and (with #) channels whose names begin as typed. */
+function named(text) {
+  const found = /(^|\s)([@#])([\w.-]*)$/.exec(text);
+  if (!found) return [];
+  const [, , sign, begun] = found;
+  const from = text.length - begun.length - 1;
+  const people = [...state.users.values()].map((user) => ({ name: user.name, about: user.role }));
+  const roles = state.roles.map((role) => ({ name: role.name, about: "role" })).filter(({ name }) => !people.some((user) => user.name === name));
+  const places = [...state.channels.values()].filter((channel) => channel.name).map((channel) => ({ name: channel.name, about: channel.kind }));
+  return (sign === "@" ? [...people, ...roles] : places)
+    .filter(({ name }) => name.toLowerCase().startsWith(begun.toLowerCase()) && name !== begun && !name.includes(" "))
+    .map(({ name, about }) => ({ text: `${sign}${name} `, about, from }));
 }

@@ -1,48 +1,46 @@
-// The message box: sends, edits, completes commands and names, takes files. One stands below a conversation, one below
-// a thread.
+// The message box: sends, edits, answers, completes, takes files. One stands below a conversation, one below a thread.
 
 import { bytes, h, toast } from "./dom.js";
-import { icon } from "./icons.js";
-import { ask, upload } from "./link.js";
-import { nameOf, state } from "./store.js";
+import { request, that } from "./act.js";
 import { Completion } from "./completion.js";
-
-const plain = (text) =>
-  text
-    .replace(/<@([A-Z0-9]+)>/g, (whole, id) => (state.users.has(id) ? `@${state.users.get(id).name}` : whole))
-    .replace(/<!(\w+)>/g, "@$1")
-    .replace(/&lt;/g, "<")
-    .replace(/&gt;/g, ">")
-    .replace(/&amp;/g, "&");
+import { icon } from "./icons.js";
+import { upload } from "./link.js";
+import { platform } from "./platforms.js";
+import { nameOf, state } from "./store.js";
 
 export class Composer {
-  /** `own()` gives the user's last message here, `thread()` the thread to write in ("" outside of threads). Slack has
-   * slash commands outside of threads only. */
-  constructor(node, { id, own, thread, commands = false }) {
+  /** `own()` gives the user's last message here, `thread()` the thread beside the conversation to write in, or "". */
+  constructor(node, { id, own, thread }) {
     Object.assign(this, { own, thread });
     this.files = [];
     this.editing = null;
+    this.answering = null;
+    this.ping = true;
     this.aimed = "";
     this.drafts = new Map(); // where -> what was typed there and not sent
+    this.title = h("input", { class: "title", type: "text", maxlength: "100", placeholder: "Title of the new post", "aria-label": "Title", autocomplete: "off", hidden: true });
     this.input = h("textarea", { id, rows: "1", "aria-label": "Message", autocomplete: "off", spellcheck: "true" });
     this.picker = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", onchange: () => this.take(this.picker.files) });
     this.waiting = h("div", { class: "waiting" });
     this.note = h("div", { class: "note", hidden: true });
     const button = (label, sign, onclick) => h("button", { type: "button", class: "icon", title: label, "aria-label": label, onclick }, sign);
+    this.command = button("Slash command", "/", () => this.begin(platform().commandStart));
+    this.shortcut = button("Shortcut: ask Phantom (opens a form)", icon("bolt"), () => platform().shortcut?.());
     this.send = h("button", { type: "submit", class: "send", "aria-label": "Send" }, "Send");
     this.form = h(
       "form",
       { class: "composer", onsubmit: (event) => this.submit(event) },
       this.note,
       this.waiting,
+      this.title,
       this.input,
       h(
         "div",
         { class: "row" },
         button("Attach a file", icon("attach"), () => this.picker.click()),
-        commands && button("Slash command", "/", () => this.begin("/phantom ")),
+        this.command,
         button("Mention the agent", "@", () => this.insert(`@${state.users.get(state.bot)?.name ?? "phantom"} `)),
-        button("Shortcut: ask Phantom (opens a form)", icon("bolt"), () => ask("shortcut", { as: state.me }).catch((error) => toast(error.message))),
+        this.shortcut,
         h("span", { class: "dim hint" }, "Enter sends · Shift+Enter breaks the line"),
         this.send,
       ),
@@ -74,15 +72,19 @@ export class Composer {
   aim() {
     const channel = state.channels.get(state.place);
     if (!channel) return;
-    const aim = `${state.place} ${this.thread()}`;
+    const aim = `${state.side} ${state.place} ${this.thread()}`;
     if (aim !== this.aimed) {
       if (!this.editing) this.drafts.set(this.aimed, this.input.value);
-      this.stopEditing();
+      this.calm();
       this.set(this.drafts.get(aim) ?? "");
       this.aimed = aim;
     }
-    const where = channel.kind === "channel" || channel.kind === "group" ? `#${nameOf(channel)}` : nameOf(channel);
-    this.input.placeholder = this.thread() ? "Reply…" : `Message ${where}`;
+    const { place, shortcut, threadsBeside } = platform();
+    this.title.hidden = channel.kind !== "forum";
+    this.command.hidden = Boolean(this.thread()) && threadsBeside;
+    this.shortcut.hidden = !shortcut;
+    const where = `${place(channel).replace("@", "")}${nameOf(channel)}`;
+    this.input.placeholder = this.thread() ? "Reply…" : channel.kind === "forum" ? "The new post; mention @phantom to be answered" : `Message ${where}`;
   }
 
   key(event) {
@@ -96,9 +98,9 @@ export class Composer {
         event.preventDefault();
         this.edit(last);
       }
-    } else if (event.key === "Escape" && this.editing) {
+    } else if (event.key === "Escape" && (this.editing || this.answering)) {
       event.stopPropagation();
-      this.stopEditing();
+      this.calm();
     }
   }
 
@@ -106,28 +108,21 @@ export class Composer {
     event.preventDefault();
     const text = this.input.value.trim();
     if (!text && !this.files.length) return;
-    const [was, files, editing] = [this.input.value, this.files, this.editing];
-    this.stopEditing();
+    const { editing, answering, ping, files } = this;
+    const [was, title] = [this.input.value, this.title.hidden ? null : this.title.value];
+    this.calm();
+    this.set("");
     this.files = [];
     this.drawFiles();
     this.completion.close();
     try {
-      await this.perform(text, files, editing);
+      if (editing) await request("edit", { ...that(editing), text });
+      else await platform().send({ text, files, answering, ping, title, thread: this.thread() });
+      this.title.value = "";
     } catch (error) {
       toast(error.message);
       if (!this.input.value) this.set(was);
     }
-  }
-
-  perform(text, files, editing) {
-    const where = { as: state.me, channel: state.place };
-    if (editing) return ask("edit", { ...where, ts: editing.ts, text });
-    if (text.startsWith("/") && !files.length) {
-      if (this.thread()) throw new Error("Slack takes no slash commands in threads; use it in the conversation.");
-      if (!/^\/phantom(\s|$)/.test(text)) throw new Error(`${text.split(/\s/)[0]} is not installed here; /phantom is.`);
-      return ask("command", { ...where, text });
-    }
-    return ask("post", { ...where, text, thread: this.thread() || null, files: files.map((file) => file.id) });
   }
 
   // --- text ---
@@ -155,19 +150,36 @@ export class Composer {
   }
 
   edit(message) {
+    this.calm();
     this.editing = message;
-    this.note.hidden = false;
-    this.note.textContent = "Editing your message. Esc cancels.";
+    this.remark("Editing your message. Esc cancels.");
     this.send.textContent = "Save";
-    this.set(plain(message.text));
+    this.set(platform().plain(message.text));
     this.focus();
   }
 
-  stopEditing() {
-    this.editing = null;
+  /** Write the next message in answer to this one. */
+  answer(message) {
+    this.calm();
+    Object.assign(this, { answering: message, ping: true });
+    const name = state.users.get(message.user)?.name ?? "somebody";
+    const box = h("input", { type: "checkbox", checked: true, onchange: () => (this.ping = box.checked) });
+    const stop = h("button", { type: "button", class: "icon", "aria-label": "Do not reply", onclick: () => this.calm() }, icon("close"));
+    this.remark("Replying to ", h("b", {}, name), h("label", { class: "ping" }, box, ` notify @${name}`), stop);
+    this.focus();
+  }
+
+  remark(...children) {
+    this.note.hidden = false;
+    this.note.replaceChildren(...children);
+  }
+
+  /** Neither editing nor answering any more; what was being edited leaves the box. */
+  calm() {
+    if (this.editing) this.set("");
+    Object.assign(this, { editing: null, answering: null });
     this.note.hidden = true;
     this.send.textContent = "Send";
-    this.set("");
   }
 
   // --- files ---
@@ -175,7 +187,7 @@ export class Composer {
   async take(list) {
     for (const file of [...list]) {
       try {
-        this.files.push(await upload(file, state.me));
+        this.files.push(await upload(file));
       } catch (error) {
         toast(error.message);
       }

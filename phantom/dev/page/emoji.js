@@ -12,5 +12,8 @@ const NAMES = {
 
 export const emoji = (name) => NAMES[name.split("::")[0]] ?? null;
 
-/** What the reaction picker offers. */
+/** The Slack name of a character: what to call it where there is no other name. */
+export const EMOJI = Object.fromEntries(Object.entries(NAMES).map(([name, char]) => [char, name]));
+
+/** What Slack's reaction picker offers. */
 export const PICK = ["+1", "-1", "white_check_mark", "eyes", "heart", "tada", "joy", "thinking_face"];

@@ -1,38 +1,17 @@
-// The list behind the conversation: every event delivered, every Web API call, every log line of the daemon.
+// The list behind the conversations: every event delivered, every call to a platform, every log line of the daemon.
 
 import { $, clock, h, toast } from "./dom.js";
 import { ask } from "./link.js";
-import { on, state } from "./store.js";
+import { platform } from "./platforms.js";
+import { entries, on, sides, state } from "./store.js";
 
 const KEPT = 400; // rows in the page; older ones leave it
 const FILTERS = { all: "All", delivery: "Events", call: "API calls", log: "Log" };
 const rows = new Map();
 let filter = "all";
 
-const WORDS = {
-  http_error: "refused",
-  http_timeout: "no ack in time",
-  timeout: "no ack in time",
-  connection_failed: "not reachable",
-  connection_lost: "socket lost",
-  no_connection: "nobody connected",
-};
-const ms = (seconds) => (seconds < 0.01 ? `${(seconds * 1000).toFixed(1)} ms` : `${Math.round(seconds * 1000)} ms`);
-
-/** The last column: what became of it, in words. */
-function outcome(entry) {
-  if (entry.sort === "call") return entry.state === "ok" ? "ok" : entry.state === "limited" ? "rate limited" : entry.state === "lost" ? "answer lost" : entry.error || `HTTP ${entry.status}`;
-  if (entry.sort === "log") return entry.state;
-  const last = entry.attempts.at(-1);
-  const tries = entry.attempts.length > 1 ? ` · try ${entry.attempts.length}` : "";
-  if (entry.state === "acked") return `acked ${ms(last.latency)}${tries}`;
-  if (entry.state === "held" || !last) return entry.state;
-  const status = last.status ? ` ${last.status}` : "";
-  return `${WORDS[last.outcome] ?? last.outcome}${status}${entry.state === "retrying" ? ", retrying" : ""}${tries}`;
-}
-
-const GOOD = new Set(["acked", "ok", "info", "debug"]);
-const BAD = new Set(["gave_up", "error", "critical", "lost"]);
+const GOOD = new Set(["acked", "ok", "sent", "info", "debug"]);
+const BAD = new Set(["gave_up", "error", "critical", "lost", "nobody"]);
 const mood = (entry) => (GOOD.has(entry.state) ? "ok" : BAD.has(entry.state) ? "bad" : "wait");
 
 function fill(row, entry) {
@@ -40,12 +19,13 @@ function fill(row, entry) {
   row.dataset.sort = entry.sort;
   row.dataset.state = entry.state;
   row.dataset.type = entry.type;
+  row.dataset.side = entry.side;
   row.querySelector("summary").replaceChildren(
     h("time", {}, clock(entry.at, true)),
     h("span", { class: "arrow", "aria-hidden": "true" }, sign),
-    h("span", { class: "type" }, entry.type, entry.redelivery && h("span", { class: "badge" }, "again")),
+    h("span", { class: "type" }, entry.side && sides.size > 1 && h("span", { class: "origin" }, platform(entry.side).label), entry.type, entry.redelivery && h("span", { class: "badge" }, "again")),
     h("span", { class: "about" }, entry.about),
-    h("span", { class: "outcome", "data-mood": mood(entry) }, outcome(entry)),
+    h("span", { class: "outcome", "data-mood": mood(entry) }, entry.outcome),
   );
 }
 
@@ -58,14 +38,14 @@ function makeRow(entry) {
 }
 
 async function open(key, inside) {
-  const entry = state.entries.get(key);
+  const entry = entries.get(key);
   if (entry.sort === "log") {
     inside.replaceChildren(h("pre", {}, JSON.stringify({ logger: entry.logger, ...entry.fields }, null, 2)));
     return;
   }
   try {
-    const found = await ask("details", { key });
-    inside.replaceChildren(entry.sort === "delivery" ? deliveryTools(key) : "", h("pre", {}, JSON.stringify(found, null, 2)));
+    const found = await ask("details", { side: entry.side, key: entry.name });
+    inside.replaceChildren(entry.sort === "delivery" && entry.side === "slack" ? deliveryTools(entry.name) : "", h("pre", {}, JSON.stringify(found, null, 2)));
   } catch (error) {
     inside.replaceChildren(error.message);
   }
@@ -73,9 +53,10 @@ async function open(key, inside) {
 
 function deliveryTools(key) {
   const button = (label, title, onclick) => h("button", { type: "button", class: "small", title, onclick }, label);
-  const again = () => ask("redeliver", { key }).catch((error) => toast(error.message));
+  const slack = { side: "slack", key };
+  const again = () => ask("redeliver", slack).catch((error) => toast(error.message));
   const replay = () =>
-    ask("replay", { key }).then(
+    ask("replay", slack).then(
       ({ status }) => toast(`The very same bytes again: HTTP ${status}`),
       (error) => toast(error.message),
     );
@@ -83,7 +64,7 @@ function deliveryTools(key) {
     "div",
     { class: "row" },
     button("Redeliver", "The same event once more, freshly signed, as Slack does when it believes that it was lost", again),
-    state.transport === "http" && button("Replay bytes", "The recorded request, signature and all, as an eavesdropper could send it", replay),
+    sides.get("slack").transport === "http" && button("Replay bytes", "The recorded request, signature and all, as an eavesdropper could send it", replay),
   );
 }
 
@@ -99,7 +80,7 @@ function take({ entry }) {
   if (rows.size > KEPT) {
     const [key, first] = rows.entries().next().value;
     rows.delete(key);
-    state.entries.delete(key);
+    entries.delete(key);
     first.remove();
   }
 }
@@ -118,12 +99,28 @@ function choose(name) {
   drawFilters();
 }
 
+/** Whether the other platform's rows are shown too. */
+function drawScope() {
+  const only = $("entries").dataset.only;
+  const press = () => {
+    if (only) delete $("entries").dataset.only;
+    else $("entries").dataset.only = state.side;
+    drawScope();
+  };
+  $("scope").replaceChildren(...(sides.size > 1 ? [h("button", { type: "button", class: "small", "aria-pressed": String(Boolean(only)), onclick: press }, `Only ${platform(only ?? state.side).label}`)] : []));
+}
+
 export function start() {
   drawFilters();
+  on("side", () => {
+    if ($("entries").dataset.only) $("entries").dataset.only = state.side;
+    drawScope();
+  });
   on("entry", take);
   on("reset", () => {
+    drawScope();
     rows.clear();
     $("entries").replaceChildren();
-    for (const entry of state.entries.values()) take({ entry });
+    for (const entry of entries.values()) take({ entry });
   });
 }

@@ -13,6 +13,9 @@ const PATHS = {
   lock: "M6 11h12v9H6zM8.500 11V8a3.500 3.500 0 0 1 7 0v3",
   hash: "M9.500 4l-2 16M16.500 4l-2 16M4.500 9h16M3.500 15h16",
   shared: "M4 9h14M14 5l4 4-4 4M20 16H6M10 12.500L6 16l4 4",
+  answer: "M9 7L4 12l5 5M4 12h10a6 6 0 0 1 6 6v1",
+  thread: "M4 5h16v9H10l-4 4v-4H4zM20 14v5l-3-3h-4",
+  forum: "M4 5h16M4 10h16M4 15h9M17 13v8M13 17h8",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
 };
 

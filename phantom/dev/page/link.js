@@ -48,9 +48,8 @@ export function ask(what, values = {}) {
 }
 
 /** Send a file's bytes; returns `{id, name, size}`. The key shows that it is this page that sends them. */
-export async function upload(file, user) {
-  const to = `/files?name=${encodeURIComponent(file.name)}&as=${encodeURIComponent(user)}`;
-  const answer = await fetch(to, { method: "POST", body: file, headers: { "X-Page-Key": key } });
+export async function upload(file) {
+  const answer = await fetch(`/files?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file, headers: { "X-Page-Key": key } });
   if (!answer.ok) throw new Error(answer.status === 413 ? `${file.name} is too large` : await answer.text());
   return answer.json();
 }

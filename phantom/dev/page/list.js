@@ -7,8 +7,8 @@ const TOGETHER = 180; // seconds within which one author's messages stand under 
 
 export class MessageList {
   /** `source()` gives the messages; `intro()` a node to stand before them, or null. */
-  constructor(node, source, { inThread = false, intro = () => null, onEdit = () => {} } = {}) {
-    Object.assign(this, { node, source, inThread, intro, onEdit });
+  constructor(node, source, { inThread = false, intro = () => null, hooks = {} } = {}) {
+    Object.assign(this, { node, source, inThread, intro, hooks });
     this.atBottom = true;
     node.addEventListener("scroll", () => {
       this.atBottom = node.scrollHeight - node.scrollTop - node.clientHeight < 60;
@@ -26,18 +26,18 @@ export class MessageList {
     this.sync();
   }
 
-  /** Draw what differs. `changed` is the ts of messages that look different now. */
+  /** Draw what differs. `changed` are the ids of messages that look different now. */
   sync(changed = []) {
     const messages = this.source();
-    const nodes = new Map([...this.node.querySelectorAll(":scope > [data-ts]")].map((node) => [node.dataset.ts, node]));
+    const nodes = new Map([...this.node.querySelectorAll(":scope > [data-id]")].map((node) => [node.dataset.id, node]));
     let before = null;
     let last = this.node.querySelector(":scope > .intro");
     for (const message of messages) {
-      const follows = Boolean(before) && before.user === message.user && !message.only_for && !before.only_for && message.ts - before.ts < TOGETHER;
-      const old = nodes.get(message.ts);
-      nodes.delete(message.ts);
-      const same = old && !changed.includes(message.ts) && old.classList.contains("follows") === follows;
-      const node = same ? old : messageNode(message, { inThread: this.inThread, follows, onEdit: this.onEdit });
+      const follows = Boolean(before) && before.user === message.user && !message.only_for && !before.only_for && !message.answers && !before.notice && message.at - before.at < TOGETHER;
+      const old = nodes.get(message.id);
+      nodes.delete(message.id);
+      const same = old && !changed.includes(message.id) && old.classList.contains("follows") === follows;
+      const node = same ? old : messageNode(message, { inThread: this.inThread, follows, hooks: this.hooks });
       if (!same && old) replace(old, node);
       if (last ? last.nextElementSibling !== node : this.node.firstElementChild !== node) {
         if (last) last.after(node);
@@ -53,7 +53,7 @@ export class MessageList {
 
   /** Exactly one message can be reached with Tab; arrow keys go on from there. */
   rove() {
-    const items = [...this.node.querySelectorAll(":scope > [data-ts]")];
+    const items = [...this.node.querySelectorAll(":scope > [data-id]")];
     if (items.some((item) => item.tabIndex === 0)) return;
     if (items.length) items.at(-1).tabIndex = 0;
   }
@@ -62,7 +62,7 @@ export class MessageList {
     const item = document.activeElement;
     if (item?.parentElement !== this.node || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
     const next = event.key === "ArrowUp" ? item.previousElementSibling : item.nextElementSibling;
-    if (!next?.dataset.ts) return;
+    if (!next?.dataset.id) return;
     event.preventDefault();
     item.tabIndex = -1;
     next.tabIndex = 0;

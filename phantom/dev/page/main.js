@@ -1,42 +1,56 @@
 // Puts the page together: the conversation, the thread, the keys.
 
-import { $, announce, toast } from "./dom.js";
+import { act } from "./act.js";
+import { $, announce } from "./dom.js";
 import { Composer } from "./composer.js";
 import * as controls from "./controls.js";
 import * as events from "./events.js";
 import { icon } from "./icons.js";
-import { ask, connect } from "./link.js";
+import { connect } from "./link.js";
 import { MessageList } from "./list.js";
-import * as modal from "./modal.js";
+import { all as platforms, platform } from "./platforms.js";
 import * as sidebar from "./sidebar.js";
-import { apply, nameOf, on, openThread, shown, state, threadOf } from "./store.js";
+import { activity, apply, nameOf, on, openThread, shown, state, threadOf } from "./store.js";
 import * as switcher from "./switcher.js";
 import { suggestions, welcome } from "./welcome.js";
 
-const lastOwn = (messages) => messages.filter((one) => one.user === state.me && !one.only_for).at(-1);
+const lastOwn = (messages) => messages.filter((one) => one.user === state.me && !one.only_for && !one.notice).at(-1);
 const mainSource = () => shown(state.place);
 const threadSource = () => (state.thread ? threadOf(state.place, state.thread) : []);
 
-const box = new Composer($("composer"), { id: "write", own: () => lastOwn(mainSource()), thread: () => "", commands: true });
+const box = new Composer($("composer"), { id: "write", own: () => lastOwn(mainSource()), thread: () => "" });
 const replyBox = new Composer($("thread-composer"), { id: "reply", own: () => lastOwn(threadSource()), thread: () => state.thread });
-const list = new MessageList($("messages"), mainSource, { intro: welcome, onEdit: (message) => box.edit(message) });
-const replies = new MessageList($("replies"), threadSource, { inThread: true, onEdit: (message) => replyBox.edit(message) });
+const hooksOf = (composer) => ({ edit: (message) => composer.edit(message), answer: (message) => composer.answer(message) });
+const list = new MessageList($("messages"), mainSource, { intro: welcome, hooks: hooksOf(box) });
+const replies = new MessageList($("replies"), threadSource, { inThread: true, hooks: hooksOf(replyBox) });
 
 function drawPlace() {
   const channel = state.channels.get(state.place);
   if (!channel) return;
-  const isChannel = channel.kind === "channel" || channel.kind === "group";
-  $("place-name").textContent = (isChannel ? "# " : "") + nameOf(channel);
+  const { place, about, isDirect } = platform();
+  $("place-name").textContent = [isDirect(channel) ? "" : place(channel), nameOf(channel)].filter(Boolean).join(" ");
   const people = channel.members.map((id) => state.users.get(id)?.name ?? id);
-  $("place-about").textContent = isChannel ? people.join(", ") : `as ${state.users.get(state.me).name}`;
+  $("place-about").textContent = about(channel, people, state.users.get(state.me));
   document.title = `${nameOf(channel)} · Phantom workspace`;
   list.reset();
   box.aim();
-  const row = suggestions((text) => ask("post", { as: state.me, channel: state.place, text }).catch((error) => toast(error.message)));
-  $("composer").querySelector(".suggestions")?.remove();
-  $("composer").prepend(row);
+  drawSuggestions(channel);
+  drawActivity();
   drawThread();
   if (!document.querySelector("dialog[open]") && matchMedia("(hover: hover)").matches) box.focus();
+}
+
+function drawSuggestions(channel) {
+  $("composer").querySelector(".suggestions")?.remove();
+  if (channel.kind === "forum") return;
+  $("composer").prepend(suggestions((text) => act("post", { channel: state.place, text })));
+}
+
+function drawActivity() {
+  const doing = activity();
+  if ($("activity").textContent === doing) return;
+  $("activity").textContent = doing;
+  if (doing) announce(doing);
 }
 
 function drawThread() {
@@ -70,27 +84,24 @@ function closeThread() {
   box.focus();
 }
 
-on("reset", drawPlace);
-on("place", drawPlace);
+for (const topic of ["reset", "side", "place"]) on(topic, drawPlace);
 on("thread", drawThread);
 on("message", ({ message, fresh }) => {
+  if (state.channels.get(message.channel)?.parent === state.place) list.sync([message.channel]); // the thread's card
   if (message.channel !== state.place) return;
-  list.sync([message.ts, message.thread].filter(Boolean));
-  if (state.thread) replies.sync([message.ts]);
-  if (fresh && message.user === state.bot) announce(`${state.users.get(state.bot)?.name}: ${message.text.slice(0, 300)}`);
+  list.sync([message.id, message.thread].filter(Boolean));
+  if (state.thread) replies.sync([message.id]);
+  if (fresh && message.user === state.bot) announce(`${state.users.get(state.bot)?.name}: ${platform().spoken(message).slice(0, 300)}`);
 });
 on("deleted", ({ channel }) => {
   if (channel !== state.place) return;
   list.reset();
   if (state.thread) replies.sync();
 });
-on("people", () => {
-  const channel = state.channels.get(state.place);
-  const status = channel ? Object.values(channel.status).at(-1) : "";
-  if (status) announce(status);
-});
+on("people", drawActivity);
 
-for (const part of [sidebar, events, controls, modal, switcher]) part.start();
+for (const one of platforms) one.start();
+for (const part of [sidebar, events, controls, switcher]) part.start();
 $("close-thread").addEventListener("click", closeThread);
 for (const button of document.querySelectorAll("[data-icon]")) button.append(icon(button.dataset.icon));
 for (const button of document.querySelectorAll("[data-show]")) {

@@ -1,4 +1,5 @@
-// CommonMark's blocks (and tables) and Slack's mrkdwn blocks as nodes. See inline.js for what is inside a line.
+// Blocks of text as nodes: paragraphs, headings, lists, quotes, fences, tables. What is inside a line, and which blocks
+// there are, is told by a dialect: {inline, tables, rules, subtext, longQuotes, maxHeading}.
 
 import { h } from "./dom.js";
 import { inline } from "./inline.js";
@@ -9,52 +10,20 @@ const RULE = /^ {0,3}([-*_])(?:\s*\1){2,}\s*$/;
 const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
 const MAX_DEPTH = 5;
 
-/** A fragment for a `markdown` block. */
-export function markdown(text) {
-  return h("div", { class: "rich" }, blocks(text.replace(/\r\n?/g, "\n").split("\n"), 0));
-}
+export const pre = (text, language = "") => h("pre", { "data-language": language || null }, h("code", {}, text.replace(/\n$/, "")));
 
-/** A fragment for mrkdwn text: sections, context, what people type. */
-export function mrkdwn(text) {
-  const parts = text.replace(/\r\n?/g, "\n").split(/```\n?([\s\S]*?)```\n?/);
-  const nodes = parts.map((part, index) => (index % 2 ? pre(unescape(part)) : quoted(part)));
-  return h("div", { class: "rich" }, nodes);
-}
+/** Nodes for a whole text. */
+export const blocks = (text, dialect) => parts(text.replace(/\r\n?/g, "\n").split("\n"), dialect, 0);
 
-const unescape = (text) => text.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&amp;/g, "&");
-const pre = (text, language = "") => h("pre", { "data-language": language || null }, h("code", {}, text.replace(/\n$/, "")));
-
-function quoted(text) {
-  if (!text.trim()) return [];
-  const nodes = [];
-  let run = [];
-  let quote = false;
-  const flush = () => {
-    const inner = inline(run.join("\n").replace(/^\n+|\n+$/g, ""), true);
-    if (inner.length) nodes.push(quote ? h("blockquote", {}, inner) : h("p", {}, inner));
-    run = [];
-  };
-  for (const line of text.split("\n")) {
-    const mark = /^(?:&gt;|>) ?/.exec(line);
-    if (Boolean(mark) !== quote) {
-      flush();
-      quote = Boolean(mark);
-    }
-    run.push(mark ? line.slice(mark[0].length) : line);
-  }
-  flush();
-  return nodes;
-}
-
-function blocks(lines, depth) {
+function parts(lines, dialect, depth) {
   const nodes = [];
   let paragraph = [];
   const flush = () => {
-    if (paragraph.length) nodes.push(h("p", {}, inline(paragraph.join("\n"))));
+    if (paragraph.length) nodes.push(h("p", {}, inline(paragraph.join("\n"), dialect.inline)));
     paragraph = [];
   };
   for (let at = 0; at < lines.length; ) {
-    const found = depth < MAX_DEPTH ? block(lines, at, depth, paragraph.length > 0) : null;
+    const found = depth < MAX_DEPTH ? block(lines, at, dialect, depth, paragraph.length > 0) : null;
     if (found) {
       flush();
       if (found.node) nodes.push(found.node);
@@ -69,18 +38,20 @@ function blocks(lines, depth) {
 }
 
 /** The block that begins at line `at`: `{node, end}`; null for a line of a paragraph. */
-function block(lines, at, depth, inParagraph) {
+function block(lines, at, dialect, depth, inParagraph) {
   const line = lines[at];
   if (!line.trim()) return { node: null, end: at + 1 };
   const fence = FENCE.exec(line);
   if (fence) return fenced(lines, at, fence);
   const heading = /^ {0,3}(#{1,6})\s+(.*?)\s*#*$/.exec(line);
-  if (heading) return { node: h(`h${Math.min(6, heading[1].length + 2)}`, {}, inline(heading[2])), end: at + 1 };
-  if (RULE.test(line)) return { node: h("hr"), end: at + 1 };
-  if (/^ {0,3}>/.test(line)) return quote(lines, at, depth);
+  if (heading && heading[1].length <= (dialect.maxHeading ?? 6)) return { node: h(`h${Math.min(6, heading[1].length + 2)}`, {}, inline(heading[2], dialect.inline)), end: at + 1 };
+  if (dialect.subtext && line.startsWith("-# ")) return { node: h("p", { class: "subtext" }, inline(line.slice(3), dialect.inline)), end: at + 1 };
+  if (dialect.longQuotes && line.startsWith(">>> ")) return { node: h("blockquote", {}, parts([line.slice(4), ...lines.slice(at + 1)], dialect, depth + 1)), end: lines.length };
+  if (dialect.rules && RULE.test(line)) return { node: h("hr"), end: at + 1 };
+  if (/^ {0,3}>/.test(line)) return quote(lines, at, dialect, depth);
   const item = ITEM.exec(line);
-  if (item && (!inParagraph || item[3])) return list(lines, at, depth, item);
-  if (line.includes("|") && TABLE_RULE.test(lines[at + 1] ?? "") && lines[at + 1].includes("-")) return table(lines, at);
+  if (item && (!inParagraph || item[3])) return list(lines, at, dialect, depth, item);
+  if (dialect.tables && line.includes("|") && TABLE_RULE.test(lines[at + 1] ?? "") && lines[at + 1].includes("-")) return table(lines, at, dialect);
   return null;
 }
 
@@ -91,15 +62,15 @@ function fenced(lines, at, [, fence, language]) {
   return { node: pre(lines.slice(at + 1, end).join("\n"), language), end: end + 1 };
 }
 
-function quote(lines, at, depth) {
+function quote(lines, at, dialect, depth) {
   let end = at;
   while (end < lines.length && /^ {0,3}>/.test(lines[end])) end += 1;
   const inner = lines.slice(at, end).map((line) => line.replace(/^ {0,3}> ?/, ""));
-  return { node: h("blockquote", {}, blocks(inner, depth + 1)), end };
+  return { node: h("blockquote", {}, parts(inner, dialect, depth + 1)), end };
 }
 
 /** Items of one kind at one indent; what is indented below an item belongs to it. */
-function list(lines, at, depth, first) {
+function list(lines, at, dialect, depth, first) {
   const ordered = /\d/.test(first[2]);
   const items = [];
   let end = at;
@@ -113,7 +84,7 @@ function list(lines, at, depth, first) {
       inner.push(lines[end].slice(Math.min(indent, lines[end].length - lines[end].trimStart().length)));
       end += 1;
     }
-    items.push(h("li", {}, tight(blocks(inner, depth + 1))));
+    items.push(h("li", {}, tight(parts(inner, dialect, depth + 1))));
   }
   const start = ordered ? parseInt(first[2], 10) : 1;
   return { node: h(ordered ? "ol" : "ul", { start: start === 1 ? null : start }, items), end };
@@ -132,12 +103,12 @@ function tight(nodes) {
   return nodes[0]?.tagName === "P" ? [...nodes[0].childNodes, ...nodes.slice(1)] : nodes;
 }
 
-const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => inline(cell.trim()));
+const cells = (line, dialect) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => inline(cell.trim(), dialect.inline));
 
-function table(lines, at) {
+function table(lines, at, dialect) {
   let end = at + 2;
   while (end < lines.length && lines[end].includes("|") && lines[end].trim()) end += 1;
-  const head = h("tr", {}, cells(lines[at]).map((cell) => h("th", {}, cell)));
-  const rows = lines.slice(at + 2, end).map((line) => h("tr", {}, cells(line).map((cell) => h("td", {}, cell))));
+  const head = h("tr", {}, cells(lines[at], dialect).map((cell) => h("th", {}, cell)));
+  const rows = lines.slice(at + 2, end).map((line) => h("tr", {}, cells(line, dialect).map((cell) => h("td", {}, cell))));
   return { node: h("div", { class: "table" }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows))), end };
 }

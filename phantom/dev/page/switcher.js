@@ -1,8 +1,9 @@
-// Ctrl+K: to another conversation by a few letters.
+// Ctrl+K: to another conversation of any platform by a few letters.
 
 import { $, h, takeAway } from "./dom.js";
+import { platform } from "./platforms.js";
 import { choose } from "./sidebar.js";
-import { nameOf, places, state } from "./store.js";
+import { nameOf, places, show as showSide, sides, state } from "./store.js";
 
 let dialog = null;
 
@@ -20,6 +21,19 @@ function gone(event) {
   dialog = null;
 }
 
+/** Every conversation, those of the side that is shown first. */
+function everywhere() {
+  const order = [state, ...[...sides.values()].filter((side) => side !== state)];
+  return order.flatMap((side) =>
+    places(side).map((channel) => {
+      const { place, label } = platform(side.side);
+      const here = side === state && channel.id === state.place;
+      const about = [sides.size > 1 && ` · ${label}`, here && " · here"].filter(Boolean).join("");
+      return { side: side.side, id: channel.id, name: nameOf(channel, side), sign: `${place(channel)} `.trimStart(), about };
+    }),
+  );
+}
+
 function show() {
   const input = h("input", { type: "text", role: "combobox", "aria-label": "Go to a conversation", "aria-expanded": "true", "aria-controls": "switch-list", autocomplete: "off", placeholder: "Go to…" });
   const list = h("ul", { id: "switch-list", class: "options", role: "listbox" });
@@ -27,18 +41,19 @@ function show() {
   let found = [];
   const draw = () => {
     const typed = input.value.trim().toLowerCase();
-    found = places().filter((channel) => nameOf(channel).toLowerCase().includes(typed));
+    found = everywhere().filter(({ name }) => name.toLowerCase().includes(typed));
     chosen = Math.min(chosen, Math.max(0, found.length - 1));
     list.replaceChildren(
-      ...found.map((channel, index) =>
-        h("li", { role: "option", id: `switch-${index}`, "aria-selected": String(index === chosen), onclick: () => go(channel) }, channel.kind === "im" || channel.kind === "mpim" ? "" : "# ", nameOf(channel), channel.id === state.place && h("span", { class: "dim" }, " · here")),
+      ...found.map((one, index) =>
+        h("li", { role: "option", id: `switch-${index}`, "aria-selected": String(index === chosen), onclick: () => go(one) }, one.sign, one.name, one.about && h("span", { class: "dim" }, one.about)),
       ),
     );
     if (found.length) input.setAttribute("aria-activedescendant", `switch-${chosen}`);
   };
-  const go = (channel) => {
+  const go = ({ side, id }) => {
     close();
-    choose(channel.id);
+    showSide(side);
+    choose(id);
   };
   input.addEventListener("input", () => {
     chosen = 0;

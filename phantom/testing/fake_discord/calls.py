@@ -43,6 +43,8 @@ MESSAGES: dict[int, tuple[int, str]] = {
     10026: (404, "Unknown Ban"),
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
+    10065: (404, "Unknown Voice State"),
+    40032: (400, "Target user is not connected to voice."),
     30034: (429, "Max number of daily application command creates has been reached (200)"),
     40060: (400, "Interaction has already been acknowledged."),
     50001: (403, "Missing Access"),
@@ -78,7 +80,8 @@ def invalid_form(path: str, code: str, message: str) -> DiscordError:
 class ApiCall:
     """One REST request. `path` shows `…` for a webhook's or an interaction's token.
 
-    `status` 0 means that no answer left (`lost`; `applied` says whether the call took effect). `code` is Discord's.
+    `reason` is for the guild's audit log. `status` 0 means that no answer left (`lost`; `applied` says whether the call
+    took effect). `code` is Discord's.
     """
 
     route: str
@@ -89,6 +92,7 @@ class ApiCall:
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
     files: list[str] = field(default_factory=list)
+    reason: str = ""
     status: int = 0
     code: int = 0
     lost: bool = False

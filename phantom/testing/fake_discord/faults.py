@@ -56,6 +56,8 @@ class Faults(GatewayFaults):
         self.http = HttpFaults()
         self.taken: dict[str, int] = defaultdict(int)
         self.expired_token_code = 50027
+        self.clock_ahead = 0.0
+        """Seconds that Discord's clock is ahead of everybody else's, by the `Date` of its answers."""
 
     # REST calls
 
@@ -158,6 +160,7 @@ class Faults(GatewayFaults):
         self._limits.clear()
         self._world.withdrawn.clear()
         self.http = HttpFaults()
+        self.clock_ahead = 0.0
         self.restore_gateway()
 
     # asked by the servers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from phantom.testing.fake_discord.gateway_session import (
     RESUME,
     VOICE,
     Connection,
+    EventSent,
     Identify,
     Resume,
     Session,
@@ -45,6 +47,7 @@ class Gateway:
     """The gateway's side. `heartbeat_interval` in seconds; `buffer` is how many events a session keeps for RESUME.
 
     `paced`: answer op 9 to an identify within five seconds of another of its group, as Discord does.
+    `on_event` is told of every event for the app, also of those that reach nobody.
     """
 
     def __init__(self, world: World, feed: Feed, *, heartbeat_interval: float = 41.25, buffer: int = 1000) -> None:
@@ -62,6 +65,7 @@ class Gateway:
         self.resumes: list[Resume] = []
         self.presences: list[JSON] = []
         self.closes: list[int | None] = []
+        self.on_event: Callable[[EventSent], None] | None = None
         self._feed = feed
         self._last_identify: dict[int, float] = {}
 
@@ -70,9 +74,14 @@ class Gateway:
         me = self.world.bot.id
         if channel is not None and not self.world.bot_sees(channel):
             return
+        reached = []
         for session in self.sessions.values():
             if session.owns(guild_id) and wanted(event, data, session.intents, me):
                 session.dispatch(event, seen(event, data, session.intents, me))
+                reached.append(session.listening)
+        if self.on_event is not None:
+            sent = sum(reached)
+            self.on_event(EventSent(event=event, data=data, sent=sent, kept=len(reached) - sent))
 
     @property
     def live(self) -> int:

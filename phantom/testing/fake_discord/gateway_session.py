@@ -113,6 +113,16 @@ class _Raw(bytes):
     """Bytes that are not to be compressed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSent:
+    """An event for the app: `sent` sessions got it at once, `kept` keep it for a RESUME as nobody listens there."""
+
+    event: str
+    data: JSON = field(repr=False)
+    sent: int
+    kept: int
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """What one IDENTIFY made. `buffer` holds the last events for RESUME, as (sequence number, frame)."""
@@ -126,6 +136,11 @@ class Session:
     connection: Connection | None = None
     seq: int = 0
     sent: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def listening(self) -> bool:
+        """Whether what is sent now arrives: somebody is connected, and not to a zombie."""
+        return self.connection is not None and not self.connection.zombie
 
     def dispatch(self, event: str, data: JSON) -> None:
         """Number the event, keep it for RESUME, and send it when somebody is connected."""

@@ -148,7 +148,10 @@ class Happenings:
             return
         for thread in [one for one in self.world.channels.values() if one.parent_id == channel.id and one.is_thread]:
             self.delete_channel(thread)
-        self._tell("THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE", channel.to_discord(), channel)
+        shape = channel.to_discord()
+        if channel.is_thread:  # Discord tells no more than where it was
+            shape = {name: shape[name] for name in ("id", "guild_id", "parent_id", "type")}
+        self._tell("THREAD_DELETE" if channel.is_thread else "CHANNEL_DELETE", shape, channel)
         del self.world.channels[channel.id]
         self.feed.publish(ChannelChanged(what="deleted", channel=channel))
 

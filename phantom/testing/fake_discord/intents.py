@@ -10,6 +10,7 @@ from phantom.testing.fake_discord.application import MESSAGE_CONTENT
 from phantom.testing.fake_discord.model import JSON
 
 GUILDS, GUILD_MEMBERS, GUILD_MODERATION = 1 << 0, 1 << 1, 1 << 2
+GUILD_WEBHOOKS, GUILD_VOICE = 1 << 5, 1 << 7
 GUILD_MESSAGES, GUILD_REACTIONS, GUILD_TYPING = 1 << 9, 1 << 10, 1 << 11
 DM_MESSAGES, DM_REACTIONS, DM_TYPING = 1 << 12, 1 << 13, 1 << 14
 KNOWN = (1 << 17) - 1 | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25
@@ -27,6 +28,8 @@ _PREFIXES: tuple[tuple[str, int, int], ...] = (
     ("MESSAGE_REACTION_", GUILD_REACTIONS, DM_REACTIONS),
     ("MESSAGE_", GUILD_MESSAGES, DM_MESSAGES),
     ("TYPING_START", GUILD_TYPING, DM_TYPING),
+    ("WEBHOOKS_UPDATE", GUILD_WEBHOOKS, GUILD_WEBHOOKS),
+    ("VOICE_STATE_UPDATE", GUILD_VOICE, GUILD_VOICE),
 )
 
 

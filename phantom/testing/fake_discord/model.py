@@ -13,12 +13,13 @@ from phantom.testing.fake_discord.snowflakes import made_at, timestamp
 
 if TYPE_CHECKING:
     from phantom.testing.fake_discord.message import FakeMessage
+    from phantom.testing.fake_discord.voice import FakeVoiceState
 
 JSON = dict[str, Any]
 """A JSON object as it goes over the wire."""
 
-TEXT, DM, VOICE, CATEGORY, NEWS, PUBLIC_THREAD, PRIVATE_THREAD, FORUM = 0, 1, 2, 4, 5, 11, 12, 15
-KINDS = {"text": TEXT, "voice": VOICE, "category": CATEGORY, "news": NEWS, "forum": FORUM}
+TEXT, DM, VOICE, CATEGORY, NEWS, PUBLIC_THREAD, PRIVATE_THREAD, STAGE, FORUM = 0, 1, 2, 4, 5, 11, 12, 13, 15
+KINDS = {"text": TEXT, "voice": VOICE, "category": CATEGORY, "news": NEWS, "stage": STAGE, "forum": FORUM}
 """Discord's channel types, and the names that `add_channel` takes."""
 
 
@@ -93,6 +94,8 @@ class FakeMember:
     roles: list[str] = field(default_factory=list)
     nick: str | None = None
     timed_out_until: float | None = None
+    deaf: bool = False
+    mute: bool = False
 
     def to_discord(self, *, user: bool = True) -> JSON:
         """The member object; in a message it goes without `user`."""
@@ -104,8 +107,8 @@ class FakeMember:
             "roles": list(self.roles),
             "joined_at": timestamp(self.joined_at),
             "premium_since": None,
-            "deaf": False,
-            "mute": False,
+            "deaf": self.deaf,
+            "mute": self.mute,
             "flags": 0,
             "pending": False,
             "communication_disabled_until": None if until is None else timestamp(until),
@@ -124,6 +127,7 @@ class FakeGuild:
     members: dict[str, FakeMember] = field(default_factory=dict)
     bans: dict[str, str | None] = field(default_factory=dict)
     unavailable: bool = False
+    voice: dict[str, FakeVoiceState] = field(default_factory=dict)
 
     def to_discord(self) -> JSON:
         """The guild object as `GET /guilds/{id}` shows it: no channels, no members."""
@@ -262,7 +266,7 @@ class FakeChannel:
             "nsfw": False,
             "topic": self.topic,
         }
-        if self.type == VOICE:
+        if self.type in (VOICE, STAGE):
             shape |= {"bitrate": 64000, "user_limit": 0, "rtc_region": None}
         if self.type == FORUM:
             shape |= {"available_tags": [], "default_reaction_emoji": None, "default_sort_order": None}

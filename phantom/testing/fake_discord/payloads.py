@@ -19,7 +19,7 @@ def guild_create(world: World, guild: FakeGuild, *, everybody: bool, large_thres
         "large": not small,
         "unavailable": False,
         "member_count": len(guild.members),
-        "voice_states": [],
+        "voice_states": [state.to_discord() for state in guild.voice.values()],
         "members": [member.to_discord() for member in members],
         "channels": [channel.to_discord() for channel in world.channels_of(guild)],
         "threads": [thread.to_discord() for thread in world.channels_of(guild, threads=True)],

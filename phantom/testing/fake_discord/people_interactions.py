@@ -117,11 +117,20 @@ class PeopleInteractions(People):
         return self.interact(MODAL_SUBMIT, opened.user, opened.channel, data, opened.source)
 
     def interact(
-        self, kind: int, user: FakeUser, channel: FakeChannel, data: JSON, source: FakeMessage | None = None
+        self,
+        kind: int,
+        user: FakeUser,
+        channel: FakeChannel,
+        data: JSON,
+        source: FakeMessage | None = None,
+        *,
+        more: JSON | None = None,
     ) -> FakeInteraction:
-        """Send an interaction with any data at all (unknown commands, stale buttons, odd types)."""
+        """Send an interaction with any data at all (unknown commands, stale buttons, odd types). `more` is put over
+        the payload: `{"context": 2}` for direct messages between other people.
+        """
         interaction = self.core.interactions.open(kind, user, channel, data, source)
-        interaction.payload = payload_of(self.core, interaction)
+        interaction.payload = payload_of(self.core, interaction) | (more or {})
         self.core.interactions.changed(interaction, "sent")
         if self.sender.interactions_url is not None:
             self.sender.send(interaction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 from aiohttp import BodyPartReader, web
@@ -16,6 +17,7 @@ from phantom.testing.fake_discord import (  # noqa: F401 - importing the modules
     routes_interactions,
     routes_messages,
     routes_reactions,
+    routes_voice,
 )
 from phantom.testing.fake_discord.calls import ROUTES, ApiCall, Call, DiscordError, Route, Upload
 from phantom.testing.fake_discord.changes import CallMade
@@ -63,6 +65,7 @@ class RestApi:
             at=self._core.clock.now(),
             params=shown,
             query=dict(request.query),
+            reason=unquote(request.headers.get("X-Audit-Log-Reason", "")),
         )
         self._core.calls.append(record)
         fault = self._core.faults.take(route.name)

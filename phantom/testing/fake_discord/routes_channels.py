@@ -20,13 +20,15 @@ def get_channel(call: Call) -> JSON:
 
 @route("update_channel", "PATCH", "/channels/{channel_id}")
 def update_channel(call: Call) -> JSON:
-    """A thread: name, archived, locked (its owner or MANAGE_THREADS). A channel: name and topic (MANAGE_CHANNELS)."""
+    """A thread: name, archived, locked (its owner or MANAGE_THREADS). A channel: name, topic, parent_id
+    (MANAGE_CHANNELS).
+    """
     channel = channel_of(call)
     if not channel.is_thread:
         may(call, channel, "MANAGE_CHANNELS")
     elif channel.owner_id != call.core.world.bot.id and set(call.form) != {"archived"}:
         may(call, channel, "MANAGE_THREADS")
-    names = _THREAD_CHANGES if channel.is_thread else ("name", "topic")
+    names = _THREAD_CHANGES if channel.is_thread else ("name", "topic", "parent_id")
     changes = {name: call.form[name] for name in names if name in call.form}
     if "name" in changes and not 1 <= len(changes["name"] or "") <= 100:
         raise invalid_form("name", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")

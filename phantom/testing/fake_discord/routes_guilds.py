@@ -7,6 +7,16 @@ from datetime import datetime
 from phantom.testing.fake_discord.access import guild_of, member_of, user_of
 from phantom.testing.fake_discord.calls import Call, invalid_form, refused, route
 from phantom.testing.fake_discord.model import JSON, KINDS, FakeChannel, FakeGuild, FakeMember
+from phantom.testing.fake_discord.routes_voice import change_voice
+
+_NEEDED = {
+    "nick": "MANAGE_NICKNAMES",
+    "roles": "MANAGE_ROLES",
+    "communication_disabled_until": "MODERATE_MEMBERS",
+    "mute": "MUTE_MEMBERS",
+    "deaf": "DEAFEN_MEMBERS",
+    "channel_id": "MOVE_MEMBERS",
+}
 
 
 @route("get_guild", "GET", "/guilds/{guild_id}")
@@ -75,10 +85,11 @@ def get_guild_member(call: Call) -> JSON:
 
 @route("update_guild_member", "PATCH", "/guilds/{guild_id}/members/{user_id}")
 def update_guild_member(call: Call) -> JSON:
-    """Nick (MANAGE_NICKNAMES), roles (MANAGE_ROLES), timeout (MODERATE_MEMBERS)."""
-    needed = {"nick": "MANAGE_NICKNAMES", "roles": "MANAGE_ROLES", "communication_disabled_until": "MODERATE_MEMBERS"}
-    guild = guild_of(call, *{needed[name] for name in call.form if name in needed})
-    return _changed(call, guild, member_of(call, guild))
+    """Nick, roles, timeout, voice; each needs its permission."""
+    guild = guild_of(call, *{_NEEDED[name] for name in call.form if name in _NEEDED})
+    member = member_of(call, guild)
+    change_voice(call, guild, member)
+    return _changed(call, guild, member)
 
 
 @route("update_my_guild_member", "PATCH", "/guilds/{guild_id}/members/@me")
@@ -97,7 +108,8 @@ def _changed(call: Call, guild: FakeGuild, member: FakeMember) -> JSON:
     if "communication_disabled_until" in form:
         until = form["communication_disabled_until"]
         member.timed_out_until = None if until is None else datetime.fromisoformat(until).timestamp()
-    call.core.happenings.change_member(guild, member)
+    if form.keys() & {"nick", "roles", "communication_disabled_until"}:
+        call.core.happenings.change_member(guild, member)
     return member.to_discord()
 
 
@@ -147,9 +159,14 @@ def get_guild_ban(call: Call) -> JSON:
 
 @route("ban_user_from_guild", "PUT", "/guilds/{guild_id}/bans/{user_id}")
 def ban_user_from_guild(call: Call) -> None:
-    """BAN_MEMBERS."""
-    guild = guild_of(call, "BAN_MEMBERS")
-    call.core.happenings.ban(guild, user_of(call, call.params["user_id"]), None)
+    """BAN_MEMBERS; what they wrote in the last `delete_message_seconds` goes."""
+    guild, who = guild_of(call, "BAN_MEMBERS"), user_of(call, call.params["user_id"])
+    call.core.happenings.ban(guild, who, None)
+    since = call.core.clock.now() - int(call.form.get("delete_message_seconds") or 0)
+    for channel in [one for one in call.core.world.channels.values() if one.guild_id == guild.id]:
+        written = [one for one in channel.messages.values() if one.author is who and one.sent_at >= since]
+        if written:
+            call.core.happenings.delete(written, call.core.world.bot.id)
 
 
 @route("unban_user_from_guild", "DELETE", "/guilds/{guild_id}/bans/{user_id}")

@@ -24,6 +24,8 @@ def create_message(call: Call) -> JSON:
         return earlier.to_discord(me=world.bot.id)
     if call.files:
         may(call, channel, "ATTACH_FILES")
+    if body.get("embeds"):
+        may(call, channel, "EMBED_LINKS")
     message = compose(
         world,
         channel,
@@ -105,6 +107,8 @@ def update_message(call: Call) -> JSON:
     message = message_of(call, channel_of(call))
     if message.author is not call.core.world.bot:
         raise refused(50005)
+    if call.form.get("embeds"):
+        may(call, channel_of(call), "EMBED_LINKS")
     apply_edit(call, message)
     call.core.happenings.edited(message)
     return message.to_discord(me=call.core.world.bot.id)

@@ -18,7 +18,8 @@
 address when a session is invalidated.)
 
 What people do (async): `post edit delete react unreact pin type create_thread post_in_forum archive delete_channel
-join leave set_roles add_bot remove_bot outage`, `command autocomplete context_menu click select submit_modal`,
+join leave set_roles set_nick clear_reactions rename rename_guild change_webhooks add_bot remove_bot
+outage`, `join_voice leave_voice set_voice`, `command autocomplete context_menu click select submit_modal`,
 `authorise` and `webhook_event` (webhook events), `emit` (any gateway dispatch). Places: `guild general owner bot dm
 add_user add_guild add_role add_channel deny share`.
 What is seen: `messages replies ephemerals deleted calls calls_of interactions commands typing downloads violations`,
@@ -37,6 +38,7 @@ history; gateway events of that time reach the app only if it resumes its old se
 from __future__ import annotations
 
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -45,6 +47,7 @@ from aiohttp import web
 
 from phantom.clock import Clock, SystemClock
 from phantom.testing.fake_discord import openapi as descriptions
+from phantom.testing.fake_discord.administration import Administration
 from phantom.testing.fake_discord.application import FakeApplication
 from phantom.testing.fake_discord.calls import ApiCall
 from phantom.testing.fake_discord.cdn import Cdn
@@ -67,11 +70,12 @@ from phantom.testing.fake_discord.world import World
 T = TypeVar("T")
 
 
-class FakeDiscord(PeopleInteractions):
+class FakeDiscord(Administration, PeopleInteractions):
     """One Discord with one application. Begins with an `owner`, their `guild` and its text channel `general`.
 
     `app`: ids, token, keys and granted intents, when they matter. `heartbeat_interval` in seconds; `buffer`: gateway
     events kept for RESUME. `openapi`: where Discord's description is, None to look beside the checkout. `port` 0: any.
+    `founded` (Unix seconds): what is added before `start` has the same ids each time, those of that moment.
     """
 
     def __init__(
@@ -84,9 +88,10 @@ class FakeDiscord(PeopleInteractions):
         openapi: Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        founded: float | None = None,
     ) -> None:
         clock, app, feed = clock or SystemClock(), app or FakeApplication(), Feed()
-        world = World(clock, app)
+        world = World(clock, app, founded)
         gateway = Gateway(world, feed, heartbeat_interval=heartbeat_interval, buffer=buffer)
         limits = RateLimits(clock)
         self.core = Core(
@@ -240,7 +245,9 @@ class FakeDiscord(PeopleInteractions):
 
     async def start(self) -> None:
         """Listen."""
+        self.core.world.ids.open()
         server = web.Application(client_max_size=64 << 20)
+        server.on_response_prepare.append(self._dated)
         self._rest.register(server)
         server.router.add_get("/gateway", self.gateway.handle)
         server.router.add_get("/gateway/", self.gateway.handle)
@@ -252,6 +259,10 @@ class FakeDiscord(PeopleInteractions):
         port = self._runner.addresses[0][1]
         self.core.url = self.core.world.cdn_url = f"http://{self._host}:{port}"
         self.gateway.url = f"ws://{self._host}:{port}/gateway"
+
+    async def _dated(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self.faults.clock_ahead:
+            response.headers["Date"] = formatdate(self.core.clock.now() + self.faults.clock_ahead, usegmt=True)
 
     async def stop(self) -> None:
         """Close everything."""

@@ -11,16 +11,25 @@ EPOCH = 1_420_070_400.0
 
 
 class Snowflakes:
-    """Makes ids that grow strictly, whatever the clock does; two in one millisecond differ in the counter."""
+    """Makes ids that grow strictly, whatever the clock does; two in one millisecond differ in the counter.
 
-    def __init__(self, clock: Clock) -> None:
+    `founded` (Unix seconds): ids made before `open` are those of that moment, the same each time.
+    """
+
+    def __init__(self, clock: Clock, founded: float | None = None) -> None:
         self._clock = clock
+        self._founded = founded
         self._last = 0
-        self._places = at(clock.now() - 86400)
+        self._places = at((clock.now() if founded is None else founded) - 86400)
+
+    def open(self) -> None:
+        """From now on ids say the time of the clock."""
+        self._founded = None
 
     def next(self) -> str:
         """A fresh id that says when it was made."""
-        self._last = max(at(self._clock.now()), self._last + 1)
+        now = self._clock.now() if self._founded is None else self._founded
+        self._last = max(at(now), self._last + 1)
         return str(self._last)
 
     def next_guild(self) -> str:

@@ -26,10 +26,10 @@ from phantom.testing.fake_discord.snowflakes import Snowflakes
 class World:
     """Everything that there is. Ids are decimal text."""
 
-    def __init__(self, clock: Clock, app: FakeApplication) -> None:
+    def __init__(self, clock: Clock, app: FakeApplication, founded: float | None = None) -> None:
         self.clock = clock
         self.app = app
-        self.ids = Snowflakes(clock)
+        self.ids = Snowflakes(clock, founded)
         self.cdn_url = ""
         self.users: dict[str, FakeUser] = {}
         self.guilds: dict[str, FakeGuild] = {}

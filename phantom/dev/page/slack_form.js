@@ -1,9 +1,9 @@
-// Forms that the app opens (Slack's modals), drawn as a dialog. The browser's own dialog keeps the focus inside.
+// Slack's modals: the app opens, updates and closes them, the page shows the topmost of the present user.
 
-import { h, takeAway, toast } from "./dom.js";
-import { icon } from "./icons.js";
-import { ask } from "./link.js";
-import { mrkdwn } from "./markdown.js";
+import { act, request } from "./act.js";
+import { h, toast } from "./dom.js";
+import { closeForm, fieldNode, openForm } from "./form.js";
+import { mrkdwn } from "./slack_text.js";
 import { on, state } from "./store.js";
 
 let open = null; // {view, dialog, chosen}
@@ -23,28 +23,20 @@ function close() {
   if (!open) return;
   const { dialog } = open;
   open = null;
-  dialog.addEventListener("close", () => takeAway(dialog));
-  dialog.close();
+  closeForm(dialog);
 }
 
 function show(view) {
   const { content } = view;
-  const fields = (content.blocks ?? []).map((block) => field(block, view));
-  const button = h("button", { type: "submit", class: "send" }, text(content.submit) || "Submit");
-  const form = h(
-    "form",
-    { onsubmit: submit },
-    h("header", {}, h("h2", { id: "modal-title" }, text(content.title)), h("button", { type: "button", class: "icon", "aria-label": "Close", onclick: cancel }, icon("close"))),
-    fields,
-    h("footer", {}, h("button", { type: "button", onclick: cancel }, text(content.close) || "Cancel"), content.submit && button),
-  );
-  const dialog = h("dialog", { class: "modal", "aria-labelledby": "modal-title", oncancel: cancel }, form);
-  document.body.append(dialog);
+  const dialog = openForm({
+    title: text(content.title),
+    fields: (content.blocks ?? []).map((block) => field(block, view)),
+    submitLabel: content.submit && (text(content.submit) || "Submit"),
+    cancelLabel: text(content.close) || "Cancel",
+    submit,
+    cancel: () => open && act("close_view", { view: open.view.id }),
+  });
   open = { view, dialog, chosen: new Map() };
-  dialog.showModal();
-  const first = dialog.querySelector("textarea, input");
-  first?.focus();
-  if (first?.value) first.setSelectionRange(first.value.length, first.value.length);
   showErrors();
 }
 
@@ -59,14 +51,7 @@ function field(block, view) {
   if (element.type === "external_select") input = select(block, element, view, common);
   else if (element.multiline) input = h("textarea", { ...common, rows: "4", maxlength: element.max_length, value: element.initial_value ?? "" });
   else input = h("input", { ...common, type: "text", maxlength: element.max_length, value: element.initial_value ?? "" });
-  return h(
-    "div",
-    { class: "field" },
-    h("label", { for: id }, text(block.label), block.optional && h("span", { class: "dim" }, " (optional)")),
-    input,
-    block.hint && h("p", { class: "dim" }, text(block.hint)),
-    h("p", { class: "wrong", id: `${id}-wrong`, role: "alert" }),
-  );
+  return fieldNode(id, text(block.label), input, { optional: block.optional, hint: text(block.hint) });
 }
 
 /** An external select: the app gives the options for what is typed. */
@@ -88,7 +73,7 @@ function select(block, element, view, common) {
     open?.chosen.delete(block.block_id);
     const mine = (asked += 1);
     try {
-      const { options } = await ask("suggest", { as: state.me, view: view.id, block: block.block_id, action: element.action_id, value: input.value });
+      const { options } = await request("suggest", { view: view.id, block: block.block_id, action: element.action_id, value: input.value });
       if (mine !== asked) return;
       list.replaceChildren(...options.map((option) => h("li", {}, h("button", { type: "button", role: "option", onclick: () => choose(option) }, text(option.text)))));
       if (!options.length) list.append(h("li", { class: "dim" }, "nothing found"));
@@ -118,8 +103,7 @@ function select(block, element, view, common) {
   return box;
 }
 
-async function submit(event) {
-  event.preventDefault();
+function submit() {
   const { view, dialog, chosen } = open;
   const values = {};
   for (const input of dialog.querySelectorAll("[data-block]")) {
@@ -127,16 +111,7 @@ async function submit(event) {
     const value = input.getAttribute("role") === "combobox" ? chosen.get(block) : input.value;
     if (value) values[block] = { [action]: value };
   }
-  try {
-    await ask("submit_view", { as: state.me, view: view.id, values });
-  } catch (error) {
-    toast(error.message);
-  }
-}
-
-function cancel(event) {
-  event.preventDefault();
-  if (open) ask("close_view", { as: state.me, view: open.view.id }).catch((error) => toast(error.message));
+  act("submit_view", { view: view.id, values });
 }
 
 function showErrors() {
@@ -147,6 +122,5 @@ function showErrors() {
 }
 
 export function start() {
-  on("views", draw);
-  on("reset", draw);
+  for (const topic of ["views", "reset", "side"]) on(topic, draw);
 }

@@ -1,20 +1,14 @@
-"""What a page may ask for, one function each: what people do in the workspace. Faults are in `disturbances.py`.
-
-An action gets the request's JSON and returns JSON for the page. KeyError, TypeError and ValueError mean a bad request.
-"""
+"""What a page may ask for, one function each: what people do in the workspace. Faults are in `disturbances.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-from phantom.dev.uploads import Uploads
+from phantom.dev.side import JSON, Table
+from phantom.dev.uploads import Uploads, WaitingFile
 from phantom.testing.fake_slack import FakeSlack
 from phantom.testing.fake_slack.interactions import Answer
 from phantom.testing.fake_slack.message import FakeMessage
-
-JSON = dict[str, Any]
-Action = Callable[[JSON], Awaitable[JSON | None]]
+from phantom.testing.fake_slack.methods_files import media_type_of, new_file
+from phantom.testing.fake_slack.model import FakeFile
 
 TIMED_OUT = "Phantom did not answer in time (Slack would show an error here)"
 
@@ -25,7 +19,7 @@ class Actions:
     def __init__(self, slack: FakeSlack, uploads: Uploads) -> None:
         self._slack = slack
         self._uploads = uploads
-        self.table: dict[str, Action] = {
+        self.table: Table = {
             "post": self._post,
             "edit": self._edit,
             "delete": self._delete,
@@ -40,11 +34,11 @@ class Actions:
         }
 
     def _message(self, request: JSON) -> FakeMessage:
-        """The message that `channel` and `ts` name; KeyError when it is gone."""
+        """The message that `channel` and `message` name; KeyError when it is gone."""
         place = self._slack.channel(str(request["channel"]))
-        found = place.messages.get(str(request["ts"]))
+        found = place.messages.get(str(request["message"]))
         if found is None:
-            hidden = [one for one in self._slack.ephemerals if one.ts == request["ts"] and one.channel == place.id]
+            hidden = [one for one in self._slack.ephemerals if one.ts == request["message"] and one.channel == place.id]
             found = hidden[0] if hidden else None
         if found is None:
             raise KeyError("this message is gone")
@@ -57,15 +51,19 @@ class Actions:
         return message
 
     async def _post(self, request: JSON) -> JSON | None:
-        thread = request.get("thread")
+        thread, user = request.get("thread"), str(request["as"])
+        shared = self._uploads.take([str(one) for one in request.get("files", [])])
         message = await self._slack.post(
-            str(request["as"]),
+            user,
             str(request["channel"]),
             self._slack.typed(str(request["text"])),
             thread_ts=str(thread) if thread else None,
-            files=self._uploads.take([str(one) for one in request.get("files", [])]),
+            files=[self._file(one, user) for one in shared],
         )
-        return {"ts": message.ts}
+        return {"message": message.ts}
+
+    def _file(self, one: WaitingFile, user: str) -> FakeFile:
+        return new_file(self._slack.core, name=one.name, data=one.data, user=user, media_type=media_type_of(one.name))
 
     async def _edit(self, request: JSON) -> JSON | None:
         await self._slack.edit(self._own(request), self._slack.typed(str(request["text"])))

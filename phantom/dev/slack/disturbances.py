@@ -1,32 +1,25 @@
-"""What a page can do to the daemon: hold, delay, repeat, forge, refuse, cut, revoke, kill. All of it happens in fact.
+"""What a page can do to the daemon: hold, delay, repeat, forge, refuse, cut, revoke. All of it happens in fact.
 
 What does *not* live here: how a fault works (`phantom.testing.fake_slack`), what people do (`actions.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from phantom.dev.side import JSON, Table
+from phantom.dev.slack.record import Record
+from phantom.dev.slack.workspace import LocalWorkspace
 
-from phantom.dev.daemon_part import DaemonPart
-from phantom.dev.hub import Hub
-from phantom.dev.workspace import LocalWorkspace
-
-JSON = dict[str, Any]
 POST = "chat.postMessage"
 
 
 class Disturbances:
     """`table` maps the request's `do` to its function; `armed` counts what waits for its occasion."""
 
-    def __init__(self, workspace: LocalWorkspace, daemon: DaemonPart, hub: Hub) -> None:
+    def __init__(self, workspace: LocalWorkspace, record: Record) -> None:
         self._workspace = workspace
         self._slack = workspace.slack
-        self._daemon = daemon
-        self._hub = hub
-        hub.arming = self._arming
-        self.table: dict[str, Callable[[JSON], Awaitable[JSON | None]]] = {
-            "details": self._details,
+        self._record = record
+        self.table: Table = {
             "hold": self._hold,
             "release": self._release,
             "delay": self._delay,
@@ -42,25 +35,19 @@ class Disturbances:
             "disconnect": self._disconnect,
             "revoke": self._revoke,
             "rotate": self._rotate,
-            "restart": self._restart,
             "clear": self._clear,
         }
 
-    def _arming(self) -> JSON:
+    def armed(self) -> dict[str, int]:
         """What is armed and has not happened yet."""
         faults, delivered = self._slack.faults, self._slack.delivered
         return {
-            "armed": {
-                "delay": delivered.delays_waiting,
-                "lose_ack": faults.lost_acks,
-                "corrupt": faults.bad_signatures,
-                "stale": len(faults.clock_skews),
-                **faults.armed(),
-            }
+            "delay": delivered.delays_waiting,
+            "lose_ack": faults.lost_acks,
+            "corrupt": faults.bad_signatures,
+            "stale": len(faults.clock_skews),
+            **faults.armed(),
         }
-
-    async def _details(self, request: JSON) -> JSON | None:
-        return self._hub.details(str(request["key"]))
 
     # --- events on their way to the daemon ---
 
@@ -72,7 +59,7 @@ class Disturbances:
         held = self._slack.delivered.held
         self._slack.delivered.release(str(request.get("order", "fifo")))
         for one in held:
-            self._hub.tell_delivery(one)
+            self._record.tell(one)
         return {"released": len(held)}
 
     async def _delay(self, request: JSON) -> JSON | None:
@@ -94,13 +81,13 @@ class Disturbances:
         return None
 
     async def _redeliver(self, request: JSON) -> JSON | None:
-        self._slack.redeliver(self._hub.delivery(str(request["key"])))
+        self._slack.redeliver(self._record.delivery(str(request["key"])))
         return None
 
     async def _replay(self, request: JSON) -> JSON | None:
         """The very bytes of an earlier post, signature and all, as somebody who recorded it could send them."""
         self._only_http()
-        status = await self._slack.sender.replay(self._hub.delivery(str(request["key"])))
+        status = await self._slack.sender.replay(self._record.delivery(str(request["key"])))
         return {"status": status}
 
     # --- what Slack answers the daemon ---
@@ -133,10 +120,6 @@ class Disturbances:
 
     async def _rotate(self, request: JSON) -> JSON | None:
         self._workspace.rotate_bot_token()
-        return None
-
-    async def _restart(self, request: JSON) -> JSON | None:
-        await self._daemon.restart()
         return None
 
     async def _clear(self, request: JSON) -> JSON | None:

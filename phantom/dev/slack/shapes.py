@@ -1,18 +1,26 @@
 """The workspace's things as the page gets them: plain JSON, nothing that the page does not show, and no secret.
 
-What does *not* live here: when they are sent (`hub.py`).
+What does *not* live here: when they are sent (`side.py`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
+from phantom.dev.side import JSON
 from phantom.testing.fake_slack.calls import ApiCall
 from phantom.testing.fake_slack.deliveries import Delivery
 from phantom.testing.fake_slack.message import FakeMessage
 from phantom.testing.fake_slack.model import FakeChannel, FakeFile, FakeUser, FakeView
 
-JSON = dict[str, Any]
+_WORDS = {
+    "http_error": "refused",
+    "http_timeout": "no ack in time",
+    "timeout": "no ack in time",
+    "connection_failed": "not reachable",
+    "connection_lost": "socket lost",
+    "no_connection": "nobody connected",
+}
 
 
 def user(one: FakeUser) -> JSON:
@@ -26,26 +34,36 @@ def user(one: FakeUser) -> JSON:
         role = "external"
     elif one.is_restricted:
         role = "guest"
-    return {"id": one.id, "name": one.name, "real_name": one.real_name, "role": role}
+    return {"id": one.id, "name": one.name, "role": role, "badge": role}
 
 
-def channel(one: FakeChannel) -> JSON:
+def channel(one: FakeChannel, people: Iterable[FakeUser]) -> JSON:
+    """`seen_by`: who may open it; members see every public one, guests and others their own."""
+    public = one.kind == "channel"
+    seen = [user.id for user in people if public and user_is_member(user) and user.id not in one.members]
     return {
         "id": one.id,
         "name": one.name,
         "kind": one.kind,
         "members": one.members,
+        "seen_by": [*one.members, *seen],
         "shared": one.is_ext_shared,
         "archived": one.is_archived,
-        "status": one.status,
+        "status": next(reversed(one.status.values()), ""),
     }
 
 
+def user_is_member(one: FakeUser) -> bool:
+    """A person of this workspace, no guest and not of another one."""
+    return not (one.is_bot or one.is_stranger or one.is_restricted)
+
+
 def message(one: FakeMessage) -> JSON:
-    """`ts` is its id inside the channel; `blocks` and `text` are untrusted."""
+    """`id` is its `ts`, unique inside the channel; `blocks` and `text` are untrusted."""
     return {
         "channel": one.channel,
-        "ts": one.ts,
+        "id": one.ts,
+        "at": float(one.ts),
         "user": one.user,
         "text": one.text,
         "blocks": one.blocks,
@@ -65,12 +83,12 @@ def file(one: FakeFile) -> JSON:
         "name": one.name,
         "size": len(one.data),
         "type": one.media_type,
-        "url": f"/files/{one.id}",
+        "url": f"/files/slack/{one.id}",
     }
 
 
 def delivery(one: Delivery, *, held: bool) -> JSON:
-    """`state`: held, sending, retrying, acked or gave_up; times in seconds."""
+    """`state`: held, sending, retrying, acked or gave_up; `outcome` the same in words, with its time."""
     state = "sending"
     if one.acked:
         state = "acked"
@@ -90,11 +108,24 @@ def delivery(one: Delivery, *, held: bool) -> JSON:
         "about": _about(one),
         "redelivery": one.redelivery,
         "state": state,
-        "attempts": [
-            {"outcome": attempt.outcome, "latency": attempt.latency, "status": attempt.status}
-            for attempt in one.attempts
-        ],
+        "outcome": _outcome(one, state),
     }
+
+
+def _outcome(one: Delivery, state: str) -> str:
+    """What became of it, in words."""
+    if state == "held" or not one.attempts:
+        return state
+    last, tries = one.attempts[-1], f" · try {len(one.attempts)}" if len(one.attempts) > 1 else ""
+    if state == "acked":
+        return f"acked {_ms(last.latency)}{tries}"
+    status = f" {last.status}" if last.status else ""
+    retrying = ", retrying" if state == "retrying" else ""
+    return f"{_WORDS.get(last.outcome, last.outcome)}{status}{retrying}{tries}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
 def _inner_type(one: Delivery) -> str:
@@ -119,11 +150,11 @@ def _about(one: Delivery) -> str:
 
 def call(number: int, one: ApiCall) -> JSON:
     """`state`: ok, error, limited (429) or lost (no answer left)."""
-    state = "ok" if one.ok else "error"
+    state, outcome = ("ok", "ok") if one.ok else ("error", one.error or f"HTTP {one.status}")
     if one.status == 429:
-        state = "limited"
+        state, outcome = "limited", "rate limited"
     elif one.lost:
-        state = "lost"
+        state, outcome = "lost", "answer lost"
     return {
         "sort": "call",
         "key": f"c{number}",
@@ -131,8 +162,7 @@ def call(number: int, one: ApiCall) -> JSON:
         "type": one.method,
         "about": str(one.args.get("text") or one.args.get("name") or "")[:80],
         "state": state,
-        "error": one.error,
-        "status": one.status,
+        "outcome": outcome,
     }
 
 

@@ -1,0 +1,1 @@
+"""The local Discord server: its people, what they do, what goes wrong with it, and how a page is told of it."""
