@@ -6,7 +6,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,27 +43,36 @@ async def daemon(*, synchronous: str = "FULL", **extra: str) -> AsyncIterator[Ri
         metadata.rotate("slack_bot_token", slack.bot_token)
         metadata.rotate("slack_gateway_signing_secret", SECRET)
         slack.deliver_over_http(f"http://127.0.0.1:{port}", profile="gateway", secret=SECRET)
-        with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
-            environ = {
-                "SLACK_TRANSPORT": "http",
-                "SLACK_API_BASE_URL": slack.api_url,
-                "PHANTOM_METADATA_URL": metadata.url,
-                "PHANTOM_DATA_DIR": folder,
-                "PHANTOM_JOURNAL_SYNCHRONOUS": synchronous,
-                "PHANTOM_LOG_LEVEL": "error",
-                "PORT": str(port),
-                **extra,
-            }
-            command = [str(Path(sys.executable).with_name("phantom")), "start"]
-            contestant = Contestant(f"phantom {synchronous}", command, port, environ)
-            await contestant.start()
-            try:
-                yield Rig(daemon=contestant, slack=slack, ready_after=await _ready(contestant))
-            finally:
-                await contestant.stop()
+        environ = {
+            "SLACK_TRANSPORT": "http",
+            "SLACK_API_BASE_URL": slack.api_url,
+            "PHANTOM_METADATA_URL": metadata.url,
+            **extra,
+        }
+        async with launched(port, synchronous, environ) as (contestant, _):
+            yield Rig(daemon=contestant, slack=slack, ready_after=await ready(contestant))
 
 
-async def _ready(contestant: Contestant) -> float:
+@asynccontextmanager
+async def launched(port: int, synchronous: str, environ: Mapping[str, str]) -> AsyncIterator[tuple[Contestant, Path]]:
+    """`phantom start` on a fresh data folder, listening; and that folder."""
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
+        common = {
+            "PHANTOM_DATA_DIR": folder,
+            "PHANTOM_JOURNAL_SYNCHRONOUS": synchronous,
+            "PHANTOM_LOG_LEVEL": "error",
+            "PORT": str(port),
+        }
+        command = [str(Path(sys.executable).with_name("phantom")), "start"]
+        contestant = Contestant(f"phantom {synchronous}", command, port, common | dict(environ))
+        await contestant.start()
+        try:
+            yield contestant, Path(folder)
+        finally:
+            await contestant.stop()
+
+
+async def ready(contestant: Contestant) -> float:
     """Seconds from the start of the process to the first 200 of `/ready`."""
     async with asyncio.timeout(20):
         while True:
