@@ -13,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs bench prove lock clean
+.PHONY: help setup run test check fix docs bench prove interop lock clean
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,15 @@ prove: $(DEV_STAMP) ## The long proofs: SIGKILL at $(KILLS) instants a transport
 	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
 	    tests/scenario/test_sigkill_http.py tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
 
+interop: $(DEV_STAMP) ## The npm client shardwire against our bridge; skipped, and said so, where npm cannot fetch it
+	@$(BIN)/python -m scripts.shardwire; had=$$?; [ $$had -eq 3 ] && exit 0; [ $$had -eq 0 ] && \
+	    $(BIN)/python -m pytest -n 0 tests/interop/test_shardwire*.py $(PYTEST_ARGS)
+
 lock: $(DEV_STAMP) ## Resolve the dependencies again (needs the network)
 	sh scripts/lock
 
 clean: ## Remove the environment and every cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .interop build dist
 
 $(RUN_STAMP): requirements/build.txt requirements/run.txt pyproject.toml
 	@sh scripts/install $(VENV) run

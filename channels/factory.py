@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from channels.slack.apps import SlackApps
 from channels.slack.behaviour import SlackBehaviour
 from channels.slack.boot import APP_CURE, BOT_CURE, check_app_token, check_bot_token
 from channels.slack.channel import SlackChannel, Transport
@@ -61,6 +62,7 @@ def _over_socket(settings: SlackSettings, context: ChannelContext) -> Channel:
     bot_token = _checked(_needed(settings.bot_token, "SLACK_BOT_TOKEN", BOT_CURE), check_bot_token)
     app_token = _checked(_needed(settings.app_token, "SLACK_APP_TOKEN", APP_CURE), check_app_token)
     web, app_web = _web(bot_token, settings, context), _web(app_token, settings, context)
+    apps = SlackApps(web, context)
     transport = SocketTransport(
         context,
         web,
@@ -69,25 +71,33 @@ def _over_socket(settings: SlackSettings, context: ChannelContext) -> Channel:
         app_token=app_token,
         connections=settings.connections,
         unconfigured=(SlackHttpReceiver(clock=context.clock, meter=context.meter),),
+        events=apps.events,
     )
-    return _channel(settings, context, transport, web, app_web)
+    return _channel(settings, context, transport, apps, web, app_web)
 
 
 def _over_http(
     settings: SlackSettings, context: ChannelContext, *, bot_token: Secret, signing: tuple[Secret, ...]
 ) -> Channel:
     web = _web(bot_token, settings, context)
-    transport = HttpTransport(settings, context, web, bot_token=bot_token, signing=signing)
-    return _channel(settings, context, transport, web)
+    apps = SlackApps(web, context)
+    transport = HttpTransport(settings, context, web, apps.events, bot_token=bot_token, signing=signing)
+    return _channel(settings, context, transport, apps, web)
 
 
 def _channel(
-    settings: SlackSettings, context: ChannelContext, transport: Transport, web: SlackWeb, *others: SlackWeb
+    settings: SlackSettings,
+    context: ChannelContext,
+    transport: Transport,
+    apps: SlackApps,
+    web: SlackWeb,
+    *others: SlackWeb,
 ) -> Channel:
     return SlackChannel(
         behaviour=SlackBehaviour(settings, context, web),
         transport=transport,
         webs=(web, *others),
+        apps=apps,
         limits=SLACK_TEXT,
         policy=settings.policy_options(),
     )

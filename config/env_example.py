@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from config.bridge_settings import BridgeSettings
 from config.fields import SettingField, fields_of
 from config.reference import default_of
 from config.settings import PhantomSettings
@@ -21,6 +22,7 @@ _INTRODUCTION = """\
 def render_env_example(models: Mapping[str, type[BaseModel]]) -> str:
     """The file's text: the daemon's variables, then those of each channel kind in `models`."""
     parts = [_INTRODUCTION, _part("The daemon", PhantomSettings, ("PHANTOM_ENV",)), _KEYS]
+    parts.append(_part("The bridge for other programs", BridgeSettings, ()))
     parts += [_part(f"Channel kind {kind}", model, ()) for kind, model in models.items()]
     return "\n".join(parts)
 

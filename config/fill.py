@@ -21,7 +21,7 @@ from config.sources import Section, Variables
 from config.urls import without_credentials
 from config.validation import findings
 from phantom.errors import ConfigError, SecretError
-from phantom.secrets import Secret
+from phantom.secrets import Secret, held
 from phantom.settings import Origin
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -133,7 +133,8 @@ class Filler:
         """The settings when nothing at all is wrong; else None, with every finding added to `errors`."""
         raw = {name: found.value for name, found in picked.items()}
         try:
-            settings = model.model_validate(raw, context={"cwd": self._cwd})
+            hold = self._store.hold if self._store is not None else held
+            settings = model.model_validate(raw, context={"cwd": self._cwd, "hold": hold})
         except ValidationError as error:
             errors.extend(
                 findings(

@@ -13,9 +13,13 @@ from phantom.identity import DiscordInstall, Identity, SlackInstall
 
 
 class IdentityFetcher:
-    """An `IdentityProvider`: `await fetcher()` is one `GET /v1/identity`."""
+    """An `IdentityProvider`: `await fetcher()` is one `GET /v1/identity`.
 
-    def __init__(self, client: MetadataClient) -> None:
+    `configured`: the settings name a metadata service, or say that secrets come from it.
+    """
+
+    def __init__(self, client: MetadataClient, *, configured: bool = False) -> None:
+        self.configured = configured
         self._client = client
 
     async def __call__(self) -> Identity:
@@ -70,14 +74,12 @@ def _discord(identity: Mapping[str, object]) -> DiscordInstall | None:
     if found is None:
         return None
     guilds = found.get("guild_ids")
-    if guilds is None:
-        guilds = []
-    if not isinstance(guilds, list) or not all(isinstance(guild, str) for guild in guilds):
+    if guilds is not None and not (isinstance(guilds, list) and all(isinstance(guild, str) for guild in guilds)):
         raise MetadataError("metadata: identity field discord.guild_ids is not a list of strings")
     return DiscordInstall(
         application_id=_needed(found, "application_id", "discord."),
         public_key=_needed(found, "public_key", "discord."),
-        guild_ids=tuple(guilds),
+        guild_ids=None if guilds is None else tuple(guilds),
     )
 
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from config import secret_names
+from config.bridge_settings import BridgeSettings
 from config.config_errors import as_one, did_you_mean
 from config.dotenv import read_dotenv
 from config.fields import fields_of
 from config.files import CHANNELS_FILE, CORE_FILE, Document, find_config_dir, read_document, type_names
-from config.fill import Filler
+from config.fill import Filled, Filler
 from config.identity_fetcher import IdentityFetcher
 from config.metadata_client import MetadataClient
 from config.references import References
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _OWN_KEYS = ("kind", "enabled")
 _PREFIX = "PHANTOM_"
+BRIDGE = "bridge"
+"""The key of `phantom.yaml` that holds the bridge's settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class LoadedConfig:
     """
 
     core: PhantomSettings = field(repr=False)
+    bridge: BridgeSettings = field(repr=False)
     channels: Mapping[str, ChannelConfig]
     disabled: tuple[str, ...]
     secrets: SecretStore
@@ -90,7 +94,8 @@ def load(
     core_file = _document(folder, CORE_FILE)
     channels_file = _document(folder, CHANNELS_FILE)
     variables = _variables(environ, cwd, core_file)
-    section = Section(prefix="", file=core_file.path if core_file.found else None, values=core_file.values)
+    own = {key: value for key, value in core_file.values.items() if key != BRIDGE}
+    section = Section(prefix="", file=core_file.path if core_file.found else None, values=own)
     filled = Filler(variables=variables, store=None, cwd=cwd).fill(PhantomSettings, section, variables)
     if filled.settings is None:
         raise as_one(filled.errors)
@@ -105,6 +110,10 @@ def load(
     )
     channels = _Channels(channel_models, enabled_by, variables, store, cwd)
     channels.load(channels_file)
+    bridge = _bridge(core_file, variables, store, cwd)
+    if bridge.settings is None:
+        raise as_one(bridge.errors)
+    asked_for = core.secret_source == "metadata"  # noqa: S105 - where secrets come from, none itself
     read = [document.path for document in (core_file, channels_file) if document.found]
     if variables.dotenv:
         read.append(variables.dotenv_path)
@@ -113,13 +122,24 @@ def load(
         channels=channels.loaded,
         disabled=tuple(channels.disabled),
         secrets=store,
-        identity=IdentityFetcher(client),
+        identity=IdentityFetcher(client, configured=asked_for or "metadata_url" in core.model_fields_set),
         tenant_status=MetadataTenantStatus(client),
-        origins=filled.origins + tuple(channels.origins),
+        bridge=bridge.settings,
+        origins=filled.origins + bridge.origins + tuple(channels.origins),
         config_dir=folder,
         files=tuple(read),
         notices=_unread_variables(variables, channel_models, channels.variables_read),
     )
+
+
+def _bridge(core_file: Document, variables: Variables, store: SecretStore, cwd: Path) -> Filled[BridgeSettings]:
+    """The section `bridge` of `phantom.yaml`. Its secrets are live handles, as a channel's are."""
+    written = core_file.values.get(BRIDGE)
+    section = Section(
+        prefix=BRIDGE, file=core_file.path if core_file.found else None, values=_mapping(written) if written else {}
+    )
+    _check_mapping(written, section)
+    return Filler(variables=variables, store=store, cwd=cwd).fill(BridgeSettings, section, variables)
 
 
 def _file_secrets(core: PhantomSettings, clock: Clock) -> FileSecrets:
@@ -271,7 +291,8 @@ def _unread_variables(
     variables: Variables, models: Mapping[str, type[BaseModel]], read_by_channels: set[str]
 ) -> tuple[str, ...]:
     """A notice for each `PHANTOM_…` variable that no setting reads: most likely a slip of the pen."""
-    read = {name for one in fields_of(PhantomSettings) for name in one.variables} | read_by_channels
+    read = {name for model in (PhantomSettings, BridgeSettings) for one in fields_of(model) for name in one.variables}
+    read |= read_by_channels
     read |= {"PHANTOM_CONFIG_DIR"}
     unread = {
         name

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from config.bridge_settings import BridgeSettings
 from config.fields import SettingField, describe_type, fields_of
 from config.files import CHANNELS_FILE, CORE_FILE
 from config.fill import show
@@ -31,10 +32,16 @@ from, secrets masked.
   channel's section it stops that channel only.
 """
 
+_BRIDGE = """An unknown key or a wrong value stops the daemon; what shows only when the bridge opens (an address in use,
+no TLS, a name that no channel offers) stops the bridge alone. [Let programs use the bot](../how-to/bridge.md) says what
+the entries of `secrets` mean.
+"""
+
 
 def render_reference(models: Mapping[str, type[BaseModel]]) -> str:
     """The reference as Markdown: the daemon's settings, then those of each channel kind in `models`."""
     parts = [_INTRODUCTION, f"## The daemon (`{CORE_FILE}`)\n", _table(PhantomSettings)]
+    parts += [f"## The bridge (`bridge:` in `{CORE_FILE}`)\n", _BRIDGE, _table(BridgeSettings)]
     for kind, model in models.items():
         parts += [f"## Channel kind `{kind}` (`{CHANNELS_FILE}`)\n", _channel_text(kind), _table(model)]
     return "\n".join(parts)

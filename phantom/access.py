@@ -96,7 +96,7 @@ def may_talk(author: Author, conversation: ConversationRef, rules: AccessRules, 
     """
     if listed(author, rules):
         return ACCEPTED
-    places = {conversation.place, conversation.thread}
+    places = {conversation.place, conversation.thread, conversation.within}
     if not rules.open_to_members and rules.allowed_channels.isdisjoint(places):
         return Verdict(False, "not_allowed")
     if author.is_external and not rules.allow_external:

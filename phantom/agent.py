@@ -79,7 +79,9 @@ class ApprovalNeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Final:
-    """The whole answer, once. `text` is complete (not a delta)."""
+    """The whole answer, once. `text` is complete (not a delta). Whoever presses one of `buttons` says its value: that
+    is another turn of the conversation. Many buttons are shown as a menu where the platform has one.
+    """
 
     text: str
     attachments: tuple[LocalFile, ...] = ()

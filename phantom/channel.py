@@ -285,6 +285,8 @@ class Descriptor:
     extra: str = ""
     enabled_by: tuple[str, ...] = ()
     """Environment variables any of which switches the channel on without a file."""
+    apps: str = ""
+    """"module:NAME" of the `phantom.apps.Table` that the channel offers to bridge apps; "" when it offers none."""
 
 
 ChannelTarget = Callable[[Any, ChannelContext], Channel]

@@ -39,9 +39,17 @@ log = structlog.get_logger("phantom.egress")
 BURST = 40
 PER_SECOND = 4.0
 """Messages a place: platforms allow about one a second with bursts; a 429 tells the rest and is obeyed exactly."""
+PROGRESS_BURST, PROGRESS_SECONDS = 4, 5.0
+"""Progress edits a place: platforms count edits by channel, and turns that show their progress side by side must not
+use up what their answers need.
+"""
+PACED = "paced"
+"""The receipt's detail of a progress edit that was left out for that."""
 MAX_UNKNOWN = 3
 """How often a send may end unknown and, surely not found, be repeated."""
 BACKOFF_CAP = 30.0
+TELL_SECONDS = 5.0
+"""A rate limit that makes a delivery wait for so long is worth a line in the log."""
 MAX_LANES = 5_000
 
 
@@ -61,6 +69,7 @@ class Gate(Protocol):
 class _Lane:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     pace: AsyncLimiter = field(default_factory=lambda: AsyncLimiter(BURST, BURST / PER_SECOND))
+    progress: AsyncLimiter = field(default_factory=lambda: AsyncLimiter(PROGRESS_BURST, PROGRESS_SECONDS))
     users: int = 0
 
 
@@ -103,10 +112,15 @@ class Egress:
 
     async def edit(self, channel: Channel, target: MessageRef, message: OutboundMessage, *, patient: bool) -> Receipt:
         """Replace a message of ours. `patient` waits through rate limits and outages (a final answer); otherwise one
-        attempt is made and its failure reported (a progress update that the next one replaces anyway).
+        attempt is made, and none beyond the place's budget (a progress update that the next one replaces anyway).
         """
         if not isinstance(channel, SupportsEdit) or Capability.EDIT not in channel.capabilities:
             return Receipt(outcome=Outcome.FAILED, detail="edit_unsupported")
+        if not patient:
+            budget = self._lane(target.conversation.place_key).progress
+            if not budget.has_capacity():
+                return Receipt(outcome=Outcome.FAILED, detail=PACED)
+            await budget.acquire()
         message = replace(message, text=self._mask(message.text))
         attempt = 0
         while True:
@@ -128,6 +142,11 @@ class Egress:
         if receipt is not None:
             await patiently(self._clock, self._outbox.settle, message.idempotency_key, receipt)
         return receipt
+
+    async def settled(self, key: str) -> bool:
+        """Whether our own record says what became of `key`."""
+        row = await patiently(self._clock, self._outbox.look, key)
+        return row is not None and row.receipt is not None
 
     async def usable(self, channel: Channel) -> None:
         """Return once the channel's credentials have been proven and not been refused since."""
@@ -170,6 +189,9 @@ class Egress:
     async def _wait_out(self, channel: Channel, error: PhantomError, attempt: int, *, edit: bool) -> bool:
         """Wait for as long as the failure asks. False: it is final."""
         if isinstance(error, RateLimited):
+            if (error.retry_after or 0.0) >= TELL_SECONDS:
+                seconds = round(error.retry_after or 0.0, 1)
+                log.warning("delivery_waits_for_rate_limit", channel=channel.name, seconds=seconds, cure=error.hint)
             await self._clock.sleep((error.retry_after or 1.0) + random.uniform(0.0, 0.25))  # noqa: S311 - jitter
             return True
         if isinstance(error, AuthError | SecretError | MetadataError):
@@ -192,16 +214,19 @@ class Egress:
     async def _find(self, channel: Channel, message: OutboundMessage, since: float) -> Receipt | None:
         """Look for an earlier send until the platform can say. None: it surely never arrived.
 
-        What cannot be looked for (the platform keeps no private answers) stays unknown: it is never sent blindly again.
+        What cannot be told (platforms keep few records of private answers) stays unknown: never sent blindly again.
         """
-        private = message.only_for is not None or message.respond_url is not None
-        if private or not isinstance(channel, SupportsLookup) or Capability.LOOKUP not in channel.capabilities:
-            return Receipt(outcome=Outcome.UNKNOWN, detail="cannot_be_looked_up")
+        unknown = Receipt(outcome=Outcome.UNKNOWN, detail="cannot_be_looked_up")
+        if not isinstance(channel, SupportsLookup) or Capability.LOOKUP not in channel.capabilities:
+            return unknown
         attempt = 0
         while True:
             attempt += 1
             try:
                 return await channel.find(message, since)
+            except DeliveryUnknown as error:
+                log.warning("delivery_not_found_out", channel=channel.name, what=error.message, cure=error.hint)
+                return unknown
             except PhantomError as error:
                 if not await self._wait_out(channel, error, attempt, edit=True):
                     return Receipt(outcome=Outcome.UNKNOWN, detail=error.code)

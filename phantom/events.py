@@ -52,7 +52,10 @@ class FeedbackGiven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ButtonPressed:
-    """A button other than feedback was pressed: approvals and buttons of the agent's own."""
+    """A button other than feedback was pressed, or an entry of a menu chosen: approvals and buttons of the agent's own.
+
+    `private`: the message that it is under is seen by its reader alone, so what follows is answered over `respond_url`.
+    """
 
     event_id: str
     message: MessageRef
@@ -60,6 +63,8 @@ class ButtonPressed:
     action: str
     value: str
     respond_url: str | None = field(default=None, repr=False)
+    private: bool = False
+    pressed_at: float = 0.0
 
 
 class Command(Enum):

@@ -22,6 +22,23 @@ class ChannelReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeReport:
+    """How the bridge is. `state` is serving, troubled or disabled; `trouble` says why, `cure` what to do."""
+
+    state: str
+    trouble: str = ""
+    cure: str = ""
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return self.state == "serving"
+
+    def as_json(self) -> Mapping[str, object]:
+        return {"state": self.state, "detail": self.trouble, "cure": self.cure, **self.facts}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
     """The whole daemon. `ok`: every configured channel is up and the journal writes. `ready`: it admits events."""
 
@@ -38,11 +55,12 @@ class HealthReport:
     loop_lag: float = 0.0
     draining: bool = False
     warnings: tuple[str, ...] = field(default=())
+    bridge: BridgeReport | None = None
 
     @property
     def ok(self) -> bool:
         """What `/health` answers 200 for."""
-        fine = all(report.health.ok for report in self.channels)
+        fine = all(report.health.ok for report in self.channels) and (self.bridge is None or self.bridge.ok)
         return fine and not self.journal_fault and not self.draining and self.turns_state != "failed"
 
     @property
@@ -65,6 +83,7 @@ class HealthReport:
 
     def as_json(self) -> Mapping[str, object]:
         """The `/health` document. Times are epoch seconds, ages and durations seconds."""
+        bridge = {} if self.bridge is None else {"bridge": self.bridge.as_json()}
         return {
             "status": "ok" if self.ok else "unhealthy",
             "name": self.name,
@@ -76,6 +95,7 @@ class HealthReport:
             "turns": {"state": self.turns_state, "running": self.turns_running},
             "loop_lag_seconds": round(self.loop_lag, 4),
             "channels": {report.name: self._channel(report) for report in self.channels},
+            **bridge,
             "warnings": list(self.warnings),
         }
 

@@ -35,9 +35,20 @@ def render_page(report: HealthReport) -> str:
         f"{rows}</table>"
         f"<table><tr><th>journal<td>{journal}, {report.backlog} waiting</tr>"
         f"<tr><th>turns<td>{escape(report.turns_state)}, {report.turns_running} running</tr>"
-        f"<tr><th>event loop<td>{report.loop_lag * 1000:.1f} ms late</tr></table>"
+        f"{_bridge(report)}<tr><th>event loop<td>{report.loop_lag * 1000:.1f} ms late</tr></table>"
         f"{'<ul>' + warnings + '</ul>' if warnings else ''}</html>"
     )
+
+
+def _bridge(report: HealthReport) -> str:
+    bridge = report.bridge
+    if bridge is None:
+        return ""
+    mark = "ok" if bridge.ok else "bad"
+    apps = bridge.facts.get("apps", [])
+    count = len(apps) if isinstance(apps, list) else 0
+    said = f"{escape(bridge.state)}, {count} app(s) {escape(bridge.trouble)} {escape(bridge.cure)}"
+    return f'<tr><th>bridge<td class="{mark}">{said}</tr>'
 
 
 def _row(channel: ChannelReport, now: float) -> str:

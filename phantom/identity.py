@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +20,14 @@ class SlackInstall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscordInstall:
-    """The Discord application of this tenant (metadata contract, `/v1/identity` → `discord`)."""
+    """The Discord application of this tenant (metadata contract, `/v1/identity` → `discord`).
+
+    `guild_ids` are the servers that it may serve: None when the service does not say, none at all when it is empty.
+    """
 
     application_id: str
     public_key: str
-    guild_ids: tuple[str, ...] = ()
+    guild_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +44,19 @@ class Identity:
 
 
 class IdentityProvider(Protocol):
-    """Gives the tenant's identity; asked once at a channel's boot, never cached."""
+    """Gives the tenant's identity; asked at a channel's boot and now and then while it runs, never cached."""
 
     def __call__(self) -> Awaitable[Identity]: ...
+
+
+@runtime_checkable
+class SupportsConfigured(Protocol):
+    """An `IdentityProvider` that knows whether somebody pointed this Phantom at a metadata service. A channel that can
+    do without the identity asks only then; one that cannot asks anyway.
+    """
+
+    @property
+    def configured(self) -> bool: ...
 
 
 class TenantStatus(Protocol):

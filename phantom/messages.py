@@ -30,6 +30,8 @@ class ConversationRef:
     place: str
     thread: str | None
     kind: ConversationKind
+    within: str = field(default="", compare=False)
+    """The thread in which a private conversation was begun, where it is none of the above: allow-lists know it."""
 
     @property
     def key(self) -> str:

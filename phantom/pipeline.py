@@ -43,6 +43,7 @@ from phantom.journal import STATE_DONE, STATE_FAILED, STATE_IGNORED, Entry, Jour
 from phantom.lanes import Lanes
 from phantom.messages import AuthorFacts, InboundMessage
 from phantom.presenter import QueuedMarks
+from phantom.presses import spoken
 from phantom.sessions import Sessions
 from phantom.side_events import SideEvents
 from phantom.storage.patience import patiently
@@ -140,7 +141,7 @@ class Pipeline:
     def _understand(self, entry: Entry) -> list[InboundEvent]:
         envelope = entry.envelope
         try:
-            return list(self._channels[envelope.channel].normalise(envelope))
+            return [spoken(event) for event in self._channels[envelope.channel].normalise(envelope)]
         except MalformedEvent as error:
             log.warning("event_not_understood", channel=envelope.channel, event=envelope.event_id, what=error.message)
             return [Ignored(event_id=envelope.event_id, reason="malformed")]
@@ -186,7 +187,7 @@ class Pipeline:
                 self._intakes.push(event.conversation.key, lambda: self._resume(entry, event))
                 return True
             verdict = self._at_first_sight(event)
-            if not verdict.accepted:
+            if not verdict.accepted and event.respond_url is None:  # whoever asked by a command is told so
                 self._count(channel, verdict.reason)
                 return False
             self._intakes.push(event.conversation.key, lambda: self._intake(entry, event))
@@ -284,6 +285,8 @@ class Pipeline:
         self._runner.note_begun(entry.seq)
         if not await patiently(self._clock, self._journal.begin, entry.seq):
             await self._queued.lift(self._channels[envelope.channel], message)  # deleted or stopped while it waited
+            if message.respond_url is not None:
+                await self._side.dropped(message)
             return
         self._meter.observe(
             "phantom_event_dispatch_seconds", self._clock.now() - envelope.received_at, channel=envelope.channel

@@ -16,7 +16,7 @@ import structlog
 from phantom.capabilities import Capability
 from phantom.channel import Channel, SupportsDelete, SupportsStatus
 from phantom.clock import Clock, sleep_or
-from phantom.egress import Egress
+from phantom.egress import PACED, Egress
 from phantom.errors import PhantomError
 from phantom.ids import part_key
 from phantom.messages import (
@@ -179,6 +179,8 @@ class Presenter:
         self._turn = turn
         self._message = message
         self._resumed = resumed
+        self._answered = False
+        self._resting = False
         self._mark = StatusMark(channel, message_ref(message), clock, shown)
         self._draft: list[str] = []
         self._status = TurnStatus.THINKING
@@ -191,20 +193,41 @@ class Presenter:
         self._began = clock.monotonic()
 
     async def start(self) -> None:
-        """Begin to show the turn; after a restart, pick up what the earlier run had posted."""
+        """Begin to show the turn; after a restart, pick up what the earlier run had posted. Where that had answered
+        already, nothing is left to show: progress would take the answer's place.
+        """
         if self._resumed:
-            await self._mark.clear()
-            receipt = await self._egress.known(self._channel, self._outbound("progress", 0, "", Tone.PROGRESS))
-            self._adopt(receipt)
+            if await self._egress.settled(part_key(self._turn, "answer", 0)):
+                self._answered = True
+                return
+            await self._take_up()
         self.status(TurnStatus.THINKING)
         self._typing.start()
         if Capability.EDIT in self._channel.capabilities and self._message.respond_url is None:
             self._task = asyncio.create_task(self._show_progress(), name=f"progress {self._turn}")
 
+    async def _take_up(self) -> None:
+        """What an earlier run left: its marks go, its progress message is ours."""
+        await self._mark.clear()
+        receipt = await self._egress.known(self._channel, self._outbound("progress", 0, "", Tone.PROGRESS))
+        self._adopt(receipt)
+
     def status(self, status: TurnStatus, note: str = "") -> None:
         """The turn does something else now; `note` is one line for people."""
         self._status, self._note = status, note
-        self._mark.set(status)
+        if not self._answered:
+            self._mark.set(status)
+        self._dirty.set()
+
+    def rest(self) -> None:
+        """Somebody is asked and may take days: nothing is under way that could be shown."""
+        self._resting = True
+        self._typing.stop()
+
+    def go_on(self) -> None:
+        """The question is answered."""
+        self._resting = False
+        self._typing.start()
         self._dirty.set()
 
     def text(self, delta: str) -> None:
@@ -218,6 +241,8 @@ class Presenter:
         """The terminal action. Returns the truth about the whole answer."""
         self._typing.stop()
         await self._stop_progress()
+        if self._answered:
+            await self._take_up()
         parts = split(text, self._channel.limits.max_chars) or ["…"]
         receipts = []
         for index, part in enumerate(parts):
@@ -227,13 +252,15 @@ class Presenter:
             )
             receipts.append(await self._place(message, first=index == 0))
         await self._retire_progress(receipts)
-        self._mark.set(TurnStatus.ERROR if tone is Tone.ERROR else TurnStatus.DONE)
+        whole = _sum(receipts)
+        lost = tone is Tone.ERROR or whole.outcome is Outcome.FAILED
+        self._mark.set(TurnStatus.ERROR if lost else TurnStatus.DONE)
         await self._mark.close()
         await self._typing.clear()
-        return _sum(receipts)
+        return whole
 
     async def abandon(self) -> None:
-        """The process stops: leave everything for the next run to pick up."""
+        """Show nothing more: the turn has ended, or the process stops and the next run picks everything up."""
         self._typing.stop()
         if self._task is not None:
             self._task.cancel()
@@ -241,7 +268,8 @@ class Presenter:
 
     async def _place(self, message: OutboundMessage, *, first: bool) -> Receipt:
         """The first part takes the progress message's place when there is one and nothing is attached."""
-        if first and self._progress is not None and not message.attachments and not self._unnoticed():
+        fits = first and not message.attachments and not self._answered and not self._unnoticed()
+        if fits and self._progress is not None:
             receipt = await self._egress.edit(self._channel, self._progress, message, patient=True)
             if receipt.outcome is Outcome.SENT:
                 await self._egress.note(message.idempotency_key, message.conversation.place_key, receipt)
@@ -284,12 +312,16 @@ class Presenter:
         while not self._finishing.is_set():
             self._dirty.clear()
             message = self._outbound("progress", 0, self._progress_text(), Tone.PROGRESS)
-            if self._progress is None:
+            if self._resting:
+                log.debug("progress_rests", turn=self._turn)
+            elif self._progress is None:
                 self._adopt(await self._egress.deliver(self._channel, message))
                 if self._progress is None:
                     return  # the answer itself will be sent
             else:
-                await self._egress.edit(self._channel, self._progress, message, patient=False)
+                receipt = await self._egress.edit(self._channel, self._progress, message, patient=False)
+                if receipt.detail == PACED:
+                    self._dirty.set()  # said later
             await sleep_or(self._clock, PROGRESS_EVERY, self._finishing)
             await self._dirty.wait()
 

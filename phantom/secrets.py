@@ -38,15 +38,26 @@ class SecretSource(Protocol):
 class Secret:
     """A live handle on one secret. `reveal()` is the only way to its text; repr, str, format and copy never show it."""
 
-    __slots__ = ("_source", "name")
+    __slots__ = ("_source", "name", "uses")
 
     def __init__(self, name: str, source: SecretSource) -> None:
         self.name = name
         self._source = source
+        self.uses = 0
+        """How often it was used, as far as `reveal` and `used` tell. The inventory looks at it from time to time."""
 
     def reveal(self) -> str:
         """The current plaintext. Call it at the moment of use and do not keep the result."""
+        self.uses += 1
         return self._source.current()
+
+    def peek(self) -> str:
+        """The current plaintext for whoever only looks (masking, checks of its form); does not count as a use."""
+        return self._source.current()
+
+    def used(self) -> None:
+        """Count a use that needed no `reveal`: a verifier that keeps prepared keys tells of a match."""
+        self.uses += 1
 
     def reveal_previous(self) -> str | None:
         """The plaintext before the last rotation, while the overlap lasts."""
@@ -137,4 +148,4 @@ def held(name: str, value: str | None) -> Secret:
 
 def fingerprint(secret: Secret, key: bytes) -> str:
     """Eight hex digits that tell two values of a secret apart without revealing either (keyed BLAKE2b)."""
-    return hashlib.blake2b(secret.reveal().encode(), key=key[:64], digest_size=4).hexdigest()
+    return hashlib.blake2b(secret.peek().encode(), key=key[:64], digest_size=4).hexdigest()

@@ -19,6 +19,7 @@ import structlog
 
 from phantom import __version__
 from phantom.access import AccessRules
+from phantom.apps import SupportsApps
 from phantom.channel import (
     Channel,
     ChannelHealth,
@@ -31,7 +32,7 @@ from phantom.clock import Clock, SystemClock
 from phantom.data_folder import DataFolder
 from phantom.engine import Engine
 from phantom.errors import ConfigError, PhantomError, StorageError
-from phantom.health import ChannelReport, HealthReport
+from phantom.health import BridgeReport, ChannelReport, HealthReport
 from phantom.journal import Journal
 from phantom.loop_watch import LoopWatch
 from phantom.messages import Outcome
@@ -43,6 +44,7 @@ from phantom.webapp import WebApp
 
 if TYPE_CHECKING:
     from config import LoadedConfig
+    from phantom.bridge.setup import BridgeService
 
 log = structlog.get_logger("phantom.daemon")
 
@@ -87,6 +89,8 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._journal: Journal | None = None
         self._engine: Engine | None = None
+        self._bridge: BridgeService | None = None
+        self._bridge_error: ConfigError | None = None
         self._started_at = self.clock.now()
         self._draining = False
         self.failed: asyncio.Future[PhantomError]
@@ -106,6 +110,7 @@ class Service:
         engine = self._engine = Engine(self, self._journal)
         for channel in self.channels.values():
             self._mount(channel, engine)
+        await self._open_bridge(self._journal)
         await self.web.listen(self.core.host, self.core.port)
         log.info("listening", host=self.core.host, port=self.web.port, channels=sorted(self.channels))
         await engine.load_memory()
@@ -132,6 +137,33 @@ class Service:
                 self._greet,
             )
         )
+
+    async def _open_bridge(self, journal: Journal) -> None:
+        """Let other programs in, where that is wanted. What is wrong with it keeps only the bridge from serving."""
+        settings = self.config.bridge
+        made = (self.folder.path / "bridge" / "secrets.json").exists()
+        if settings.enabled == "false" or (settings.enabled == "auto" and not settings.secrets and not made):
+            return
+        from phantom.bridge.setup import open_bridge
+
+        lending: dict[str, SupportsApps] = {}
+        for name, channel in self.channels.items():
+            if isinstance(channel, SupportsApps):
+                lending.setdefault(self.config.channels[name].kind, channel)
+        try:
+            self._bridge = await open_bridge(
+                settings,
+                channels=lending,
+                data_dir=self.folder.path,
+                host=self.core.host,
+                web=self.web,
+                clock=self.clock,
+                meter=self.meter,
+                journal=journal,
+            )
+        except ConfigError as error:
+            self._bridge_error = error
+            log.error("bridge_disabled", where=error.where, what=error.message, cure=error.hint)
 
     def disable(self, name: str, error: ConfigError) -> None:
         """A channel that cannot be built; it is shown as disabled and the others run."""
@@ -208,6 +240,8 @@ class Service:
             before = datetime.fromtimestamp(self.clock.now(), UTC) - KEEP
             try:
                 await engine.prune(before)
+                if self._bridge is not None:
+                    await self._bridge.prune()
             except StorageError as error:
                 log.warning("upkeep_failed", what=error.message, cure=error.hint)
 
@@ -253,7 +287,16 @@ class Service:
             loop_lag=self.watch.lag,
             draining=self._draining,
             warnings=self.config.notices + self.config.secrets.warnings(),
+            bridge=self._bridge_report(),
         )
+
+    def _bridge_report(self) -> BridgeReport | None:
+        if self._bridge is not None:
+            return self._bridge.report()
+        error = self._bridge_error
+        if error is None:
+            return None
+        return BridgeReport(state="disabled", trouble=f"{error.where}: {error.message}", cure=error.hint)
 
     def _never_started(self) -> tuple[ChannelReport, ...]:
         """Channels whose section is wrong: configured, so they count against health, but never run."""
@@ -284,7 +327,11 @@ class Service:
         if engine is None:
             return True
         self.web.stop_listening()
-        done = await engine.pipeline.drain(self.core.drain_seconds)
+        bridge = self._bridge
+        ends = [engine.pipeline.drain(self.core.drain_seconds)]
+        if bridge is not None:
+            ends.append(bridge.drain(self.core.drain_seconds))
+        done = all(await asyncio.gather(*ends))
         log.info("drained", complete=done)
         return done
 
@@ -295,6 +342,8 @@ class Service:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         await self.supervisor.aclose()
+        if self._bridge is not None:
+            await self._bridge.aclose()
         await self.web.aclose()
         if self._engine is not None:
             await self._engine.aclose()

@@ -35,6 +35,9 @@ from phantom.turn_runner import SORRY, TurnRunner
 
 log = structlog.get_logger("phantom.events")
 
+STOPPED = "Stopped before I began."
+NOT_YOURS = "Only whoever asked me for this, or somebody named in my access settings, can decide it."
+
 InstallListener = Callable[[str, InstallChange], Awaitable[None]]
 
 
@@ -101,12 +104,19 @@ class SideEvents:
 
     async def refuse(self, message: InboundMessage) -> None:
         """Tell whoever asked by a command that they may not."""
+        await self._answer(message, REFUSED, "refused")
+
+    async def dropped(self, message: InboundMessage) -> None:
+        """Tell whoever asked by a command that the question was stopped before its turn came."""
+        await self._answer(message, STOPPED, "dropped")
+
+    async def _answer(self, message: InboundMessage, text: str, why: str) -> None:
         await self._egress.deliver(
             self._channels[message.conversation.channel],
             OutboundMessage(
                 conversation=message.conversation,
-                text=REFUSED,
-                idempotency_key=f"refused/{message.event_id}/0",
+                text=text,
+                idempotency_key=f"{why}/{message.event_id}/0",
                 tone=Tone.NOTICE,
                 only_for=message.author.id,
                 respond_url=message.respond_url,
@@ -139,17 +149,17 @@ class SideEvents:
             return "feedback_withdrawn"
         self._meter.count("phantom_feedback_total", rating=rating)
         if event.respond_url is not None:
-            await self._thank(event)
+            await self._privately(event, "Thank you, noted.")
         return "feedback"
 
-    async def _thank(self, event: FeedbackGiven) -> None:
-        """A private word of thanks where the platform offers a way; the answer itself stays as it is."""
+    async def _privately(self, event: FeedbackGiven | ButtonPressed, text: str) -> None:
+        """A private word where the platform offers a way; the message that was pressed stays as it is."""
         channel = self._channels[event.message.conversation.channel]
         await self._egress.deliver(
             channel,
             OutboundMessage(
                 conversation=event.message.conversation,
-                text="Thank you, noted.",
+                text=text,
                 idempotency_key=f"thanks/{event.event_id}/0",
                 tone=Tone.NOTICE,
                 only_for=event.author.id,
@@ -166,11 +176,15 @@ class SideEvents:
         channel = self._channels[event.message.conversation.channel]
         if event.author.id != asked and not listed(event.author, self._rules[channel.name]):
             log.warning("approval_refused", turn=turn, author=event.author.id)
+            if event.respond_url is not None:
+                await self._privately(event, NOT_YOURS)
             return "approval_forbidden"
         granted = event.action == "approval:yes"
         await self._runner.approve(turn, approval, granted)
-        if isinstance(channel, SupportsEdit) and Capability.EDIT in channel.capabilities:
-            verdict = "Approved" if granted else "Denied"
+        verdict = "Approved" if granted else "Denied"
+        if event.private:
+            await self._privately(event, f"{verdict}.")
+        elif isinstance(channel, SupportsEdit) and Capability.EDIT in channel.capabilities:
             text = f"{verdict} by <@{event.author.id}>."
             note = OutboundMessage(
                 conversation=event.message.conversation,
@@ -179,7 +193,7 @@ class SideEvents:
                 tone=Tone.NOTICE,
                 allow_mentions=frozenset((event.author.id,)),
             )
-            await self._egress.edit(channel, event.message, note, patient=False)
+            await self._egress.edit(channel, event.message, note, patient=True)
         return "approval_granted" if granted else "approval_denied"
 
     async def _task(self, channel: Channel, event: ChannelTask) -> str:

@@ -118,9 +118,8 @@ async def turn_workflow(turn_id: str, channel_name: str, seq: int) -> str:
     await presenter.start()
     try:
         return await _answer(services, channel, presenter, turn_id, message, loaded)
-    except asyncio.CancelledError:
-        await presenter.abandon()
-        raise
+    finally:
+        await presenter.abandon()  # a step that an earlier run finished is not run again, nor is its `finish`
 
 
 _BOOT = ""
@@ -145,7 +144,9 @@ async def _answer(
     approvals: dict[str, bool] = {}
     outcome = await _run_agent(services, presenter, _turn(turn_id, message, loaded, files, approvals))
     while outcome.kind == "approval" and len(approvals) < MAX_APPROVALS:
+        presenter.rest()
         approvals[outcome.approval_id] = await _ask(services, channel, turn_id, message, outcome)
+        presenter.go_on()
         outcome = await _run_agent(services, presenter, _turn(turn_id, message, loaded, files, approvals))
     return await DBOS.run_step_async({"name": "deliver"}, _deliver, services, presenter, turn_id, session, outcome)
 
@@ -279,6 +280,8 @@ async def _post_question(
                 Button(action="approval:no", label="Deny", value=value, style=ButtonStyle.DANGER),
             ),
             reply_to=message.message_id,
+            respond_url=message.respond_url,
+            only_for=message.author.id if message.respond_url is not None else None,
         ),
     )
     return receipt.outcome.value

@@ -32,6 +32,7 @@ class WebApp:
         self._report = report
         self._meter = meter
         self._routes: dict[bytes, SignedRoute] = {}
+        self._pages: dict[str, Handler] = {}
         self._connections: set[FastLane] = set()
         self._server: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
@@ -42,6 +43,10 @@ class WebApp:
         for path in route.paths:
             self._routes[path] = route
 
+    def add_page(self, path: str, handler: Handler) -> None:
+        """Mount a GET page behind aiohttp. Before `listen`."""
+        self._pages[path] = handler
+
     async def listen(self, host: str, port: int) -> None:
         """Bind and serve. Raises `ConfigError` when the address is taken or not ours."""
         app = web.Application(middlewares=[_json_errors], client_max_size=1 << 20)
@@ -49,6 +54,8 @@ class WebApp:
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/live", self._live)
         app.router.add_get("/metrics", self._metrics)
+        for page, handler in self._pages.items():
+            app.router.add_get(page, handler)
         for path, route in self._routes.items():
             app.router.add_post(path.decode(), _slow_lane(path, route))
         quiet = logging.getLogger("phantom.http")

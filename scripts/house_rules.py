@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("phantom", "channels", "config")
-EVERYTHING = (*SOURCES, "tests", "bench", "scripts")
+EVERYTHING = (*SOURCES, "examples", "tests", "bench", "scripts")
 TEXT_FOLDERS = (*EVERYTHING, "docs", "deploy", "changes", ".ci")
 LIMITS = {"tests": 600}
 LIMIT = 400

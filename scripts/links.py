@@ -15,7 +15,7 @@ _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*$", re.MULTILINE)
 
 def pages(root: Path) -> list[Path]:
     """The Markdown of the project, without what tools put there."""
-    found = [*root.glob("*.md"), *(root / "docs").rglob("*.md")]
+    found = [*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "examples").rglob("*.md")]
     return sorted(found)
 
 

@@ -35,5 +35,6 @@ DESCRIPTOR = Descriptor(
     capabilities=CAPABILITIES,
     secrets=("discord_bot_token", "discord_public_key"),
     enabled_by=("DISCORD_BOT_TOKEN", "DISCORD_TRANSPORT"),
+    apps="channels.discord.apps_catalogue:TABLE",
 )
 """The entry point `discord` of the group `phantom.channels`."""

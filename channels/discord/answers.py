@@ -1,15 +1,17 @@
 """The answer that an interaction gets within three seconds, whatever the agent does. Pure but for the look-ups.
 
 A command or form is answered with a private "is thinking…" line, a button with nothing to be seen; both only once the
-journal holds them. Menus that are filled while typing, and the form behind the context menu, are answered at once and
-are not kept. https://docs.discord.com/developers/interactions/receiving-and-responding#responding-to-an-interaction
+journal holds them. Menus that are filled while typing, the form behind the context menu, and whatever is none of ours
+are answered at once and are not kept. https://docs.discord.com/developers/interactions/receiving-and-responding#responding-to-an-interaction
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import structlog
 
 from channels.discord import custom_ids
 from channels.discord.decode import JSON, mapping, number, text
@@ -21,11 +23,16 @@ from channels.discord.interactions_in import (
     CONTEXT,
     MODAL,
     PING,
+    SLASH,
+    asked_in,
     options_of,
 )
 from channels.discord.memo import Memo
 from channels.discord.place import CHANNEL
-from phantom.channel import Inbox
+from phantom.channel import Inbox, Suggestion
+from phantom.errors import StorageError
+
+log = structlog.get_logger(__name__)
 
 MAX_CHOICES = 25
 MAX_CHOICE = 100
@@ -43,12 +50,17 @@ def said(content: str) -> JSON:
 UNAVAILABLE = said("I cannot take that at the moment. Please try again in a minute.")
 FOREIGN_GUILD = said("I am not set up for this server. Whoever runs me can allow it.")
 UNKNOWN = said("I do not know what to do with that.")
+EMPTY_QUESTION = said("There was no question in that. Please ask again.")
 
 
-def is_kept(payload: Mapping[str, Any]) -> bool:
+def is_kept(payload: Mapping[str, Any], tenant: str) -> bool:
     """Whether the interaction belongs into the journal; the others are answered at once by `immediate`."""
-    kind = number(payload, "type")
-    return kind in (COMMAND, COMPONENT, MODAL) and not _is_context_menu(payload)
+    kind, data = number(payload, "type"), mapping(payload, "data")
+    if kind == COMMAND:
+        return text(data, "name") == custom_ids.COMMAND and number(data, "type") in (None, SLASH)
+    if kind == COMPONENT:
+        return custom_ids.pressed_in(data, tenant) is not None
+    return kind == MODAL and bool(asked_in(data))
 
 
 def deferred(payload: Mapping[str, Any]) -> JSON:
@@ -67,7 +79,8 @@ async def immediate(payload: Mapping[str, Any], inbox: Inbox, tenant: str, autho
         return await _choices(payload, inbox, tenant, author)
     if _is_context_menu(payload):
         return _form(payload)
-    return UNKNOWN
+    ours = kind == MODAL and text(mapping(payload, "data"), "custom_id") == custom_ids.ASK_MODAL
+    return EMPTY_QUESTION if ours else UNKNOWN
 
 
 async def value_of(payload: Mapping[str, Any], memo: Memo, inbox: Inbox, tenant: str, author: str) -> str:
@@ -77,17 +90,13 @@ async def value_of(payload: Mapping[str, Any], memo: Memo, inbox: Inbox, tenant:
     chosen = chosen_conversation(payload)
     if not chosen:
         return button_value(payload, memo, tenant)
-    try:
-        async with asyncio.timeout(_LOOKUP_SECONDS):
-            rows = await inbox.suggest(CHANNEL, tenant, author, "")
-    except TimeoutError:
-        return ""
+    rows = await _conversations(inbox, tenant, author, "")
     return chosen if any(row.value == chosen for row in rows) else ""
 
 
 def button_value(payload: Mapping[str, Any], memo: Memo, tenant: str) -> str:
     """What a short reference on a pressed button stands for; "" where there is none or it was forgotten."""
-    pressed = custom_ids.read(text(mapping(payload, "data"), "custom_id"), tenant)
+    pressed = custom_ids.pressed_in(mapping(payload, "data"), tenant)
     known = pressed is not None and custom_ids.is_reference(pressed.value)
     return memo.get(f"button:{pressed.value}") if pressed is not None and known else ""
 
@@ -105,11 +114,7 @@ async def _choices(payload: Mapping[str, Any], inbox: Inbox, tenant: str, author
     focused = next((one for one in options.values() if one.get("focused") is True), {})
     if text(focused, "name") != custom_ids.CONVERSATION or not author:
         return {"type": 8, "data": {"choices": []}}
-    try:
-        async with asyncio.timeout(_LOOKUP_SECONDS):
-            rows = await inbox.suggest(CHANNEL, tenant, author, text(focused, "value"))
-    except TimeoutError:
-        rows = ()
+    rows = await _conversations(inbox, tenant, author, text(focused, "value"))
     # A value cut short would name another conversation, so a row whose value is too long is left out.
     choices = [
         {"name": row.label[:MAX_CHOICE], "value": row.value}
@@ -117,6 +122,16 @@ async def _choices(payload: Mapping[str, Any], inbox: Inbox, tenant: str, author
         if row.label and 0 < len(row.value) <= MAX_CHOICE
     ]
     return {"type": 8, "data": {"choices": choices[:MAX_CHOICES]}}
+
+
+async def _conversations(inbox: Inbox, tenant: str, author: str, typed: str) -> Sequence[Suggestion]:
+    """The author's conversations; none when they cannot be read in time, since Discord waits for three seconds."""
+    try:
+        async with asyncio.timeout(_LOOKUP_SECONDS):
+            return await inbox.suggest(CHANNEL, tenant, author, typed)
+    except (TimeoutError, StorageError) as error:
+        log.warning("conversations_not_read", channel=CHANNEL, error=type(error).__name__)
+        return ()
 
 
 def _is_context_menu(payload: Mapping[str, Any]) -> bool:

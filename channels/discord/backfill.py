@@ -11,19 +11,20 @@ few seconds, and is taken a little lower than it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from channels.discord.decode import items, number, snowflake_at, text
+from channels.discord.disk import written
 from channels.discord.intake import Intake
 from channels.discord.memo import Memo
 from channels.discord.place import THREADS
 from channels.discord.rest import DiscordRest
 from phantom.clock import Clock
-from phantom.errors import ChannelError
+from phantom.errors import AuthError, ChannelError
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ MAX_DIRECTS = 50
 PATIENCE = 30.0
 """Seconds that a new session may take to show its servers; what shows later is read too, but no longer waited for."""
 _PAGE = 100
+_RETRY_CAP = 30.0
 _READERS = 4
 _TALKATIVE = THREADS | {0, 2, 5, 13}
 """Types of channels that hold messages; forums hold threads, which are listed themselves."""
@@ -50,10 +52,10 @@ class Watermark:
         self._held: int | None = None
         self._written = 0
 
-    async def load(self) -> None:
-        """Read the file; without one we begin now."""
+    async def load(self, ahead: float) -> None:
+        """Read the file; without one we begin now. `ahead`: seconds that our clock is ahead of Discord's."""
         text_of = await asyncio.to_thread(_read, self._path)
-        now = snowflake_at(self._clock.now())
+        now = snowflake_at(self._clock.now() - max(0.0, ahead))
         kept = int(text_of) if text_of.isascii() and text_of.isdigit() and len(text_of) <= 20 else now
         self._seen = max(self._seen, min(kept, now))
 
@@ -95,7 +97,7 @@ class Watermark:
         if value == self._written:
             return
         try:
-            await asyncio.to_thread(_write, self._path, str(value))
+            await written(_write, self._path, str(value))
             self._written = value
         except OSError as error:
             log.warning("watermark_not_written", channel="discord", cure=error.strerror or "check the data folder")
@@ -113,10 +115,12 @@ class Backfill:
         *,
         limit: int,
         with_members: bool,
-        guilds: frozenset[str],
+        guilds: Container[str],
+        clock: Clock,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self.fetched = 0
+        self._clock = clock
         self._rest = rest
         self._intake = intake
         self._watermark = watermark
@@ -129,6 +133,7 @@ class Backfill:
         self._readers = asyncio.Semaphore(_READERS)
         self._under_way = 0
         self._channels = 0
+        self._once_more: dict[str, int] = {}
         self._members: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def session_began(self, ready: Mapping[str, Any], *, with_directs: bool) -> None:
@@ -145,7 +150,7 @@ class Backfill:
         """A server shows itself: read its channels that have something new."""
         guild_id = text(guild, "id")
         since = self._expected.pop(guild_id, None)
-        if since is None or not self._limit or (self._guilds and guild_id not in self._guilds):
+        if since is None or not self._limit or guild_id not in self._guilds:
             return
         new = [
             (int(last), channel)
@@ -159,9 +164,14 @@ class Backfill:
             self._read(text(channel, "id"), guild_id, parent, since)
 
     @property
-    def done(self) -> bool:
-        """Whether every server has shown itself and everything was read."""
-        return not self._expected and not self._under_way
+    def awaited(self) -> bool:
+        """Whether a server has yet to show itself."""
+        return bool(self._expected)
+
+    @property
+    def reading(self) -> bool:
+        """Whether something that was missed is not in the journal yet."""
+        return self._under_way > 0
 
     def _read(self, channel: str, guild: str, parent: str, since: int) -> None:
         if self._channels >= MAX_CHANNELS:
@@ -171,17 +181,32 @@ class Backfill:
             self._channels += 1
             self._under_way += 1
             self._spawn(self._read_channel(channel, guild, parent, since))
+        else:
+            self._once_more[channel] = since
 
     async def _read_channel(self, channel: str, guild: str, parent: str, since: int) -> None:
-        """What is said there meanwhile waits, so that the order stays."""
-        try:
-            async with self._readers:
-                await self._pages(channel, guild, parent, since)
-        except ChannelError as error:
-            log.info("history_not_read", channel="discord", code=error.code, cure=error.hint)
-        finally:
-            self._intake.unpark(channel, parent)
-            self._under_way -= 1
+        """What is said there meanwhile waits, so that the order stays. A reading that is cut short by the end of the
+        run leaves all of it to the next, which begins where this one did. Raises `AuthError`.
+        """
+        attempt = 0
+        while True:
+            try:
+                async with self._readers:
+                    await self._pages(channel, guild, parent, since)
+            except AuthError:
+                raise
+            except ChannelError as error:
+                log.info("history_not_read", channel="discord", code=error.code, cure=error.hint)
+                if error.retryable:
+                    attempt += 1
+                    await self._clock.sleep(error.retry_after or min(_RETRY_CAP, 0.25 * 2**attempt))
+                    continue
+            again = self._once_more.pop(channel, None)
+            if again is None:
+                break
+            since = again
+        self._intake.unpark(channel, parent)
+        self._under_way -= 1
 
     async def _pages(self, channel: str, guild: str, parent: str, since: int) -> None:
         left = self._limit
@@ -200,6 +225,13 @@ class Backfill:
             if len(page) < min(_PAGE, left):
                 return
             since, left = int(text(page[-1], "id")), left - len(page)
+        log.warning(
+            "backfill_cut_short",
+            channel="discord",
+            place=channel,
+            messages=self._limit,
+            cure="what was said there later is not answered; raise DISCORD_BACKFILL_MESSAGES",
+        )
 
     async def _completed(self, message: Mapping[str, Any], guild: str) -> Mapping[str, Any]:
         """A message as the gateway would have given it: history names neither the server nor the author's roles."""
@@ -218,6 +250,8 @@ class Backfill:
                     "GET", "/guilds/{guild_id}/members/{user_id}", guild_id=guild, user_id=user, idempotent=True
                 )
             except ChannelError as error:
+                if error.retryable or isinstance(error, AuthError):
+                    raise
                 log.info("member_not_read", channel="discord", code=error.code)
                 found = {}
             self._members[guild, user] = found if isinstance(found, dict) else {}

@@ -13,6 +13,7 @@ from channels.discord.memo import Memo
 from channels.discord.rest import DiscordRest, DiscordSelf
 from channels.discord.settings import DiscordSettings
 from channels.discord.status import StatusMarks
+from channels.discord.token_seal import TokenSeal
 from phantom.channel import ChannelContext
 from phantom.messages import (
     Attachment,
@@ -31,14 +32,18 @@ class DiscordBehaviour:
     def __init__(self, settings: DiscordSettings, context: ChannelContext, rest: DiscordRest, memo: Memo) -> None:
         self.me: DiscordSelf | None = None
         self.echoes = Echoes()
+        self.seal = TokenSeal(Path(context.data_dir) / "interaction.key", context.clock)
         self._rest = rest
         self._memo = memo
-        self._egress = Egress(rest, context.clock, memo, self.echoes, self._my_id)
+        self._egress = Egress(
+            rest, context.clock, memo, self.echoes, self.seal, self._my_id, reply_ping=settings.reply_ping
+        )
         self._marks = StatusMarks(rest)
         self._files = Files(rest, settings.max_file_bytes)
 
     async def send(self, message: OutboundMessage) -> Receipt:
         await self._memo.load()
+        await self.seal.load()
         return await self._egress.send(message)
 
     async def edit(self, target: MessageRef, message: OutboundMessage) -> Receipt:

@@ -6,13 +6,17 @@ What does *not* live here: receiving (`gateway.py`, `http_transport.py`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from channels.discord.rest import DiscordRest, DiscordSelf
-from phantom.errors import AuthError, ConfigError
+from channels.discord.settings import DiscordSettings
+from phantom.channel import ChannelContext
+from phantom.errors import AuthError, ConfigError, SecretError
+from phantom.identity import SupportsConfigured
 from phantom.secrets import Secret
 
 BOT_CURE = "copy the token from the application's page Bot (https://discord.com/developers/applications)"
@@ -42,6 +46,20 @@ async def boot(rest: DiscordRest, secrets: Sequence[Secret], bot_token: Secret, 
             code="wrong_application",
         )
     return Bound(me=me)
+
+
+def token_of(settings: DiscordSettings, context: ChannelContext) -> Secret:
+    """The bot token; where this Phantom was pointed at a metadata service, that has it unless a setting does. Raises
+    `ConfigError` when nothing names one.
+    """
+    if settings.bot_token is not None:
+        return settings.bot_token
+    identity = context.identity
+    if isinstance(identity, SupportsConfigured) and identity.configured:
+        with contextlib.suppress(SecretError):  # another source was chosen, which has none
+            return context.secret("discord_bot_token")
+    hint = f"{BOT_CURE}; a metadata service gives it with SECRET_SOURCE=metadata"
+    raise ConfigError("is not set", where="DISCORD_BOT_TOKEN", hint=hint, code="missing_secret")
 
 
 def check_bot_token(secret: Secret) -> None:

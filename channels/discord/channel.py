@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from channels.discord import CAPABILITIES
+from channels.discord.apps import DiscordApps, refused
 from channels.discord.behaviour import DiscordBehaviour
 from channels.discord.boot import Bound
 from channels.discord.commands import CommandBook
+from channels.discord.install import Install
 from channels.discord.normalise import normalise
 from channels.discord.place import CHANNEL
 from channels.discord.rest import DiscordRest
+from phantom.apps import AppPlace, AppSink
 from phantom.capabilities import Capability
 from phantom.channel import ChannelHealth, Envelope, Inbox, TextLimits
 from phantom.errors import AuthError, PhantomError
@@ -84,8 +87,10 @@ class DiscordChannel:
         *,
         behaviour: DiscordBehaviour,
         transport: Transport,
+        install: Install,
         rest: DiscordRest,
         commands: CommandBook,
+        apps: DiscordApps,
         limits: TextLimits,
         policy: Mapping[str, object],
     ) -> None:
@@ -93,8 +98,10 @@ class DiscordChannel:
         self.policy = policy
         self.behaviour = behaviour
         self.transport = transport
+        self._install = install
         self._rest = rest
         self._commands = commands
+        self._apps = apps
         self._bound: Bound | None = None
         self._state = "starting"
         self._detail = ""
@@ -109,12 +116,18 @@ class DiscordChannel:
     async def run(self, inbox: Inbox, ready: asyncio.Event) -> None:
         self._become("connecting")
         self._refused = asyncio.get_running_loop().create_future()
-        syncing: asyncio.Task[None] | None = None
+        beside: list[asyncio.Task[None]] = []
         try:
+            await self._install.read()
+            await self.behaviour.seal.load()
             bound = await self.transport.boot()
+            self._install.check(bound.me.application_id)
             self._bound = bound
             self.behaviour.me = bound.me
-            syncing = asyncio.create_task(self._commands.sync(bound.me.application_id), name="discord-commands")
+            beside = [
+                asyncio.create_task(self._commands.sync(bound.me.application_id), name="discord-commands"),
+                asyncio.create_task(self.behaviour.seal.keep(), name="discord-seal"),
+            ]
 
             def live() -> None:
                 if not ready.is_set():
@@ -135,9 +148,9 @@ class DiscordChannel:
         finally:
             ready.clear()
             self._refused = None
-            if syncing is not None:
-                syncing.cancel()
-                await asyncio.gather(syncing, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def aclose(self) -> None:
         """Let go of the HTTP sessions, once nothing is sent any more."""
@@ -185,6 +198,24 @@ class DiscordChannel:
     async def download(self, attachment: Attachment, folder: Path, limit: int) -> LocalFile:
         return await self._watched(self.behaviour.download(attachment, folder, limit))
 
+    def lend(self, sink: AppSink, events: frozenset[str]) -> None:
+        self._apps.lend(sink, events)
+
+    def app_intents(self) -> frozenset[str]:
+        return self._apps.app_intents()
+
+    async def app_place(self, action: str, params: Mapping[str, Any]) -> AppPlace:
+        return await self._for_app(self._apps.app_place(action, params))
+
+    async def act(self, action: str, params: Mapping[str, Any], *, key: str) -> Any:
+        return await self._for_app(self._apps.act(action, params, key=key))
+
+    async def _for_app(self, call: Awaitable[T]) -> T:
+        try:
+            return await self._watched(call)
+        except AuthError as error:
+            raise refused(error) from None
+
     async def _watched(self, call: Awaitable[T]) -> T:
         """A token that a call finds refused is refused for receiving too: `run` ends with the same error."""
         try:
@@ -196,16 +227,22 @@ class DiscordChannel:
             raise
 
     async def _until_refused(self, serving: Awaitable[None]) -> None:
-        refused = self._refused
-        task = asyncio.ensure_future(serving)
+        """Serve, until a call or the metadata service shows that it cannot go on like this."""
+        stop = self._refused
+        tasks = [asyncio.ensure_future(serving)]
+        if self._install.followed:
+            tasks.append(asyncio.create_task(self._install.follow(), name="discord-install"))
         try:
-            await asyncio.wait({task} if refused is None else {task, refused}, return_when=asyncio.FIRST_COMPLETED)
-            if refused is not None and refused.done():
-                refused.result()
-            task.result()
+            await asyncio.wait([*tasks, *filter(None, (stop,))], return_when=asyncio.FIRST_COMPLETED)
+            if stop is not None and stop.done():
+                stop.result()
+            for task in tasks:
+                if task.done():
+                    task.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _become(self, state: str, error: PhantomError | None = None) -> None:
         self._state = state

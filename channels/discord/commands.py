@@ -16,6 +16,7 @@ import structlog
 
 from channels.discord import custom_ids
 from channels.discord.decode import JSON
+from channels.discord.disk import written
 from channels.discord.rest import DiscordRest
 from phantom.channel import ChannelContext
 from phantom.errors import ChannelError
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 MAX_QUESTION = 4000
 _FILE = "commands.json"
+_REFUSED = "/refused"
 
 
 def definitions(name: str) -> list[JSON]:
@@ -86,7 +88,7 @@ class CommandBook:
             return
         wanted = definitions(self._name)
         digest = hashlib.sha256(orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        scope = f"{application}/{self._guild or 'global'}"
+        scope = _scope(application, self._guild)
         known = await asyncio.to_thread(_read, self._file)
         if known.get(scope) == digest:
             return
@@ -95,11 +97,16 @@ class CommandBook:
         except ChannelError as error:
             self.trouble = error.code
             log.warning("commands_not_registered", channel="discord", code=error.code, cure=error.hint)
+            await self._note(known | {scope + _REFUSED: error.code})
             return
         self.trouble = ""
         log.info("commands_registered", channel="discord", where=self._guild or "everywhere")
+        known.pop(scope + _REFUSED, None)
+        await self._note(known | {scope: digest})
+
+    async def _note(self, known: dict[str, str]) -> None:
         try:
-            await asyncio.to_thread(_write, self._file, known | {scope: digest})
+            await written(_write, self._file, known)
         except OSError as error:
             log.warning("commands_not_noted", channel="discord", cure=error.strerror or "check the data folder")
 
@@ -122,6 +129,15 @@ class CommandBook:
                 json=wanted,
                 idempotent=True,
             )
+
+
+def refusal(data_dir: Path, application: str, guild: str) -> str:
+    """The code with which Discord refused the last registration, "" when it took it. Reads the note in `data_dir`."""
+    return _read(data_dir / _FILE).get(_scope(application, guild) + _REFUSED, "")
+
+
+def _scope(application: str, guild: str) -> str:
+    return f"{application}/{guild or 'global'}"
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from channels.discord.decode import strings, text
 from channels.discord.place import CHANNEL
 from phantom.messages import Button
 
 FEEDBACK = "phantom_feedback:"
 BUTTON = "phantom_button:"
+CHOICE = "phantom_choice:"
+"""A menu of the agent's; each entry's value is the custom id that a button would have."""
 ASK_MODAL = "phantom_ask_modal"
 QUESTION = "question"
 ABOUT = "about"
@@ -63,6 +68,14 @@ def read(custom_id: str, tenant: str) -> Pressed | None:
         value, _, word = custom_id.removeprefix(BUTTON).partition(":")
         return Pressed(BUTTON, word, _restored(value, tenant))
     return None
+
+
+def pressed_in(data: Mapping[str, Any], tenant: str) -> Pressed | None:
+    """What the data of a component's interaction says: which button was pressed, or which entry of a menu chosen."""
+    custom_id = text(data, "custom_id")
+    if custom_id.startswith(CHOICE):
+        return read((strings(data, "values") or ("",))[0], tenant)
+    return read(custom_id, tenant)
 
 
 def reference_of(value: str) -> str:

@@ -1,76 +1,41 @@
-"""What `phantom doctor` checks of Discord: token, intents, endpoint, servers and permissions, commands, clock, people.
+"""What `phantom doctor` checks of Discord: token, install, clock, intents or key, endpoint, servers, commands, people.
 
-What does *not* live here: printing. A channel's doctor is found as `channels.<kind>.doctor` by its function `examine`.
+What does *not* live here: what is looked at in servers (`doctor_servers.py`), printing. A channel's doctor is found as
+`channels.<kind>.doctor` by its function `examine`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any
-
-from channels.discord.boot import check_bot_token, check_public_key
-from channels.discord.commands import definitions
-from channels.discord.decode import items, text
+from channels.discord.boot import check_bot_token, token_of
+from channels.discord.decode import mapping, number, text
+from channels.discord.doctor_servers import check_commands, check_guilds
+from channels.discord.findings import Finding, Level, fail, ok, warn
 from channels.discord.gateway_errors import INTENT_CURE, PORTAL
-from channels.discord.permissions import invitation, missing
+from channels.discord.install import Install
+from channels.discord.public_keys import PublicKeys
 from channels.discord.rest import DiscordRest, DiscordSelf
 from channels.discord.settings import DiscordSettings
 from phantom.channel import ChannelContext
 from phantom.errors import ChannelError, PhantomError
 
+__all__ = ["Finding", "Level", "diagnose", "examine"]
+
 MESSAGE_CONTENT = (1 << 18) | (1 << 19)
 """Application flags: the intent is granted, or switched on in an app of fewer than a hundred servers."""
-MAX_GUILDS = 20
-MAX_GLOBAL_COMMANDS = 100
+FEW_SESSIONS = 20
 _MAX_SKEW = 60.0
 _LOST_SKEW = 300.0
 
 
-class Level(Enum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of a diagnosis. `cure` is empty where there is nothing to do."""
-
-    level: Level
-    what: str
-    cure: str = ""
-
-
-def ok(what: str) -> Finding:
-    """All is well."""
-    return Finding(level=Level.OK, what=what)
-
-
-def warn(what: str, cure: str) -> Finding:
-    """Works, but not as most people want it."""
-    return Finding(level=Level.WARN, what=what, cure=cure)
-
-
-def fail(what: str, cure: str) -> Finding:
-    """Does not work."""
-    return Finding(level=Level.FAIL, what=what, cure=cure)
-
-
 async def examine(settings: DiscordSettings, context: ChannelContext) -> list[Finding]:
     """`diagnose` with a client of its own: what `phantom doctor` calls."""
-    if settings.bot_token is None:
-        return [fail("the bot token is not set", "set DISCORD_BOT_TOKEN")]
     try:
-        check_bot_token(settings.bot_token)
+        token = token_of(settings, context)
+        await token.refresh()
+        check_bot_token(token)
     except PhantomError as error:
         return [fail(f"the bot token cannot be used: {error.message}", error.hint or "set DISCORD_BOT_TOKEN")]
-    rest = DiscordRest(
-        token=settings.bot_token, base_url=settings.api_base_url, clock=context.clock, meter=context.meter
-    )
+    rest = DiscordRest(token=token, base_url=settings.api_base_url, clock=context.clock, meter=context.meter)
     try:
         return await diagnose(settings, context, rest)
     finally:
@@ -79,6 +44,7 @@ async def examine(settings: DiscordSettings, context: ChannelContext) -> list[Fi
 
 async def diagnose(settings: DiscordSettings, context: ChannelContext, rest: DiscordRest) -> list[Finding]:
     """Everything that can be known before the first message. Never raises a `PhantomError`; shows no secret."""
+    install = Install(settings, context)
     try:
         me = await rest.whoami()
     except PhantomError as error:
@@ -90,12 +56,32 @@ async def diagnose(settings: DiscordSettings, context: ChannelContext, rest: Dis
                 f"DISCORD_APPLICATION_ID names another application than the token's, {me.application_id}", "correct it"
             )
         )
+    findings += await _install(install, me)
     findings.append(_clock(rest.clock_skew))
-    findings += [_intents(settings, me)] if settings.transport == "gateway" else _signing(settings, me)
+    if settings.transport == "gateway":
+        findings.append(_intents(settings, me))
+        findings += await _gateway(settings, rest)
+    else:
+        findings.append(await _signing(settings, context, install, me, rest))
     findings.append(await _endpoint(settings, rest))
-    findings += await _guilds(settings, me, rest)
-    findings.append(await _commands(settings, context, me, rest))
-    return [*findings, *_people(settings)]
+    findings += await check_guilds(settings, me, rest, install.guilds)
+    findings.append(await check_commands(settings, context, me, rest))
+    return [*findings, *_people(settings, install)]
+
+
+async def _install(install: Install, me: DiscordSelf) -> list[Finding]:
+    """What the metadata service says, where this Phantom was pointed at one."""
+    if not install.followed:
+        return []
+    try:
+        await install.read()
+        install.check(me.application_id)
+    except PhantomError as error:
+        cure = error.hint or "look at the metadata service (PHANTOM_METADATA_URL); nothing is served without its answer"
+        return [fail(f"the install cannot be used: {error.message}", cure)]
+    if not install.named:
+        return [ok("the metadata service names no Discord install: the settings alone count")]
+    return [ok("the metadata service names this application")]
 
 
 def _clock(skew: float) -> Finding:
@@ -117,19 +103,40 @@ def _intents(settings: DiscordSettings, me: DiscordSelf) -> Finding:
     return fail("Message Content Intent is switched off: the gateway will refuse to serve (4014)", INTENT_CURE)
 
 
-def _signing(settings: DiscordSettings, me: DiscordSelf) -> list[Finding]:
-    if settings.public_key is None:
-        if me.verify_key:
-            return [ok("Discord names the application's public key")]
-        return [fail("the public key is not known", "set DISCORD_PUBLIC_KEY from General Information")]
+async def _gateway(settings: DiscordSettings, rest: DiscordRest) -> list[Finding]:
+    """https://docs.discord.com/developers/events/gateway#get-gateway-bot"""
     try:
-        given = check_public_key(settings.public_key.reveal())
+        answer = await rest.call("GET", "/gateway/bot", idempotent=True)
+    except ChannelError as error:
+        return [warn(f"the gateway cannot be asked for: {error.message}", error.hint)]
+    offer = answer if isinstance(answer, dict) else {}
+    limits = mapping(offer, "session_start_limit")
+    shards, left = number(offer, "shards") or 1, number(limits, "remaining")
+    found: list[Finding] = []
+    if left is not None and left < FEW_SESSIONS:
+        cure = "find the process that reconnects all the time with this token; Discord counts anew every day"
+        found.append((warn if left else fail)(f"Discord allows {left} more gateway sessions today", cure))
+    if settings.shard_count is not None and settings.shard_count < shards:
+        cure = f"set DISCORD_SHARD_COUNT={shards} in every process of this bot, or unset it where there is one"
+        what = f"Discord recommends {shards} shards, {settings.shard_count} are set; too few end with close code 4011"
+        found.append(warn(what, cure))
+    return found or [ok(f"the gateway may be used: {settings.shard_count or shards} shard(s)")]
+
+
+async def _signing(
+    settings: DiscordSettings, context: ChannelContext, install: Install, me: DiscordSelf, rest: DiscordRest
+) -> Finding:
+    keys = PublicKeys(settings.public_key, install, rest, context.clock)
+    try:
+        await keys.settle(me.verify_key)
     except PhantomError as error:
-        return [fail(f"the public key cannot be used: {error.message}", error.hint)]
-    if me.verify_key and given != me.verify_key.lower():
+        return fail(f"the public key cannot be used: {error.message}", error.hint or "see General Information")
+    names = {"set": "DISCORD_PUBLIC_KEY", "identity": "identity.discord.public_key"}
+    name = names.get(keys.origin, "the public key that Discord names")
+    if me.verify_key and keys.current != me.verify_key.lower():
         cure = "copy Public Key from General Information of the same application"
-        return [fail("DISCORD_PUBLIC_KEY is not this application's: every post will be refused", cure)]
-    return [ok("the public key is this application's")]
+        return fail(f"{name} is not this application's: every post will be refused", cure)
+    return ok(f"{name} is this application's")
 
 
 async def _endpoint(settings: DiscordSettings, rest: DiscordRest) -> Finding:
@@ -154,69 +161,7 @@ async def _endpoint(settings: DiscordSettings, rest: DiscordRest) -> Finding:
     return ok("interactions go to the HTTP endpoint")
 
 
-async def _guilds(settings: DiscordSettings, me: DiscordSelf, rest: DiscordRest) -> list[Finding]:
-    try:
-        answer = await rest.call("GET", "/users/@me/guilds", params={"limit": "200"}, idempotent=True)
-    except ChannelError as error:
-        return [warn(f"the servers cannot be listed: {error.message}", error.hint)]
-    guilds = items({"all": answer}, "all")
-    if not guilds:
-        return [warn("the bot is in no server", f"invite it: {invitation(me.application_id)}")]
-    known = {text(guild, "id") for guild in guilds}
-    found = [
-        fail(f"the bot is not in the allowed server {guild}", "invite it there, or correct DISCORD_ALLOWED_GUILDS")
-        for guild in settings.allowed_guilds
-        if guild not in known
-    ]
-    served = [guild for guild in guilds if not settings.allowed_guilds or text(guild, "id") in settings.allowed_guilds]
-    for guild in served[:MAX_GUILDS]:
-        found.append(_permissions(guild))
-    if len(served) > MAX_GUILDS:
-        found.append(ok(f"permissions were looked at in {MAX_GUILDS} of {len(served)} servers"))
-    return found
-
-
-def _permissions(guild: Mapping[str, Any]) -> Finding:
-    """The bot's permissions in the server as a whole; a channel may still take some away."""
-    name = text(guild, "name") or text(guild, "id")
-    held = text(guild, "permissions")
-    lacking = missing(int(held) if held.isdigit() else 0)
-    if not lacking:
-        return ok(f"the bot has every permission that it uses in {name}")
-    return warn(f"in {name} the bot lacks {', '.join(lacking)}", "give them to the bot's role in the server's settings")
-
-
-async def _commands(settings: DiscordSettings, context: ChannelContext, me: DiscordSelf, rest: DiscordRest) -> Finding:
-    try:
-        if settings.dev_guild:
-            answer = await rest.call(
-                "GET",
-                "/applications/{application_id}/guilds/{guild_id}/commands",
-                application_id=me.application_id,
-                guild_id=settings.dev_guild,
-                idempotent=True,
-            )
-        else:
-            answer = await rest.call(
-                "GET", "/applications/{application_id}/commands", application_id=me.application_id, idempotent=True
-            )
-    except ChannelError as error:
-        return warn(
-            f"the commands cannot be listed: {error.message}",
-            error.hint or "invite the bot with the scope applications.commands",
-        )
-    registered = items({"all": answer}, "all")
-    names = {text(one, "name") for one in registered}
-    wanted = {text(one, "name") for one in definitions(context.phantom_name)}
-    if not wanted <= names:
-        return warn(
-            f"not registered yet: {', '.join(sorted(wanted - names))} ({len(registered)} of {MAX_GLOBAL_COMMANDS})",
-            "start Phantom: it registers them by itself",
-        )
-    return ok(f"the commands are registered ({len(registered)} of {MAX_GLOBAL_COMMANDS} used)")
-
-
-def _people(settings: DiscordSettings) -> list[Finding]:
+def _people(settings: DiscordSettings, install: Install) -> list[Finding]:
     found: list[Finding] = []
     if not settings.owner:
         cure = "set OWNER_DISCORD_USER_ID (Developer Mode → right-click yourself → Copy User ID)"
@@ -234,7 +179,8 @@ def _people(settings: DiscordSettings) -> list[Finding]:
         found.append(warn("everyone in the bot's servers may talk to it", cure))
     else:
         found.append(ok(f"who may talk: {', '.join(named) or 'the owner alone'}"))
-    where = f"{len(settings.allowed_guilds)} listed servers" if settings.allowed_guilds else "every server"
+    listed = install.guilds.listed
+    where = "every server" if listed is None else f"{len(listed)} listed server(s)"
     directs = "and direct messages" if settings.direct_messages else "no direct messages"
     found.append(ok(f"where: {where}, {directs}"))
     return found

@@ -1,42 +1,38 @@
 """What a message looks like: content or embed, buttons, who may be mentioned. Pure.
 
-What does *not* live here: markup (`markup.py`) and sending (`egress.py`). Limits:
+What does *not* live here: markup (`markup.py`), buttons and menus (`controls.py`) and sending (`egress.py`). Limits:
 https://docs.discord.com/developers/resources/message#create-message (content 2000 characters, embed description 4096).
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
-from channels.discord import custom_ids
+from channels.discord.controls import components
 from channels.discord.decode import JSON
 from channels.discord.markup import neutral, to_discord
 from phantom.errors import MessageRejected
-from phantom.messages import Button, ButtonStyle, OutboundMessage, Tone
+from phantom.messages import OutboundMessage, Tone
 
 MAX_CONTENT = 2000
 MAX_EMBED = 4096
-MAX_ROWS = 5
-_MAX_ROW = 5
-_MAX_LABEL = 80
 SUPPRESS_EMBEDS = 1 << 2
 EPHEMERAL = 1 << 6
 
 _COLOURS = {Tone.NOTICE: 0x5865F2, Tone.ERROR: 0xED4245}
-_STYLES = {ButtonStyle.PLAIN: 2, ButtonStyle.PRIMARY: 1, ButtonStyle.DANGER: 4}
 
 
 def body(message: OutboundMessage) -> tuple[JSON, dict[str, str]]:
     """What to post or edit, and the values of buttons to remember by their reference."""
     rendered = to_discord(message.text, message.allow_mentions)
-    if message.text.strip() and not rendered:
+    if message.text.strip() and (not rendered or length(rendered) > MAX_EMBED):
+        # Nothing is left of it, or its markup made more of it than Discord takes: then it is shown as it was written.
         rendered = neutral(message.text, message.allow_mentions)
-    components, values = _components(message)
+    rows, values = components(message)
     form: JSON = {
         "content": "",
         "embeds": [],
-        "components": components,
+        "components": rows,
         "allowed_mentions": {"parse": [], "users": sorted(message.allow_mentions)[:100], "replied_user": False},
     }
     if message.tone in _COLOURS or length(rendered) > MAX_CONTENT:
@@ -49,6 +45,19 @@ def body(message: OutboundMessage) -> tuple[JSON, dict[str, str]]:
         form["content"] = rendered
         form["flags"] = SUPPRESS_EMBEDS
     return form, values
+
+
+def plainer(form: JSON) -> list[JSON]:
+    """The same in forms that need ever fewer permissions: without Embed Links, then without Read Message History."""
+    shown = [str(one["description"]) for one in form["embeds"]]
+    content = "\n\n".join([*filter(None, [form["content"]]), *shown])
+    found = []
+    if shown and length(content) <= MAX_CONTENT:
+        form = form | {"content": content, "embeds": []}
+        found.append(form)
+    if "message_reference" in form:
+        found.append({name: value for name, value in form.items() if name != "message_reference"})
+    return found
 
 
 def length(text: str) -> int:
@@ -64,31 +73,3 @@ def nonce(key: str) -> str:
 def first_part(key: str) -> bool:
     """Whether this is the first of the messages that an answer is split into."""
     return key.removesuffix(".bare").endswith("/0")
-
-
-def _components(message: OutboundMessage) -> tuple[list[JSON], dict[str, str]]:
-    """Rows of at most five buttons; a custom id may stand only once in a message."""
-    rows: list[JSON] = []
-    values: dict[str, str] = {}
-    used: set[str] = set()
-    for button in message.buttons[: MAX_ROWS * _MAX_ROW]:
-        custom_id, value = custom_ids.written(button, message.conversation.tenant)
-        if custom_id in used:
-            continue
-        used.add(custom_id)
-        if value:
-            values[custom_ids.reference_of(value)] = value
-        if not rows or len(rows[-1]["components"]) >= _MAX_ROW:
-            rows.append({"type": 1, "components": []})
-        rows[-1]["components"].append(_button(button, custom_id))
-    return rows, values
-
-
-def _button(button: Button, custom_id: str) -> dict[str, Any]:
-    label = button.label if len(button.label) <= _MAX_LABEL else button.label[: _MAX_LABEL - 1] + "…"
-    return {
-        "type": 2,
-        "style": _STYLES[button.style],
-        "label": label or button.action or "…",
-        "custom_id": custom_id,
-    }

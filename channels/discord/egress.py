@@ -14,24 +14,32 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
+
+import structlog
 
 from channels.discord import dress, uploads
 from channels.discord.decode import JSON, items, mapping, snowflake_at, snowflake_time, text
 from channels.discord.errors import InteractionExpired
-from channels.discord.interaction_address import parse
+from channels.discord.interaction_address import InteractionAddress, parse
 from channels.discord.interaction_answers import InteractionAnswers
 from channels.discord.memo import Memo
-from channels.discord.place import CHAIN, is_chain, target
+from channels.discord.place import CHAIN, CHANNEL, is_chain, target
 from channels.discord.rest import DiscordRest
+from channels.discord.token_seal import TokenSeal
 from phantom.clock import Clock
-from phantom.errors import ConversationGone, DeliveryUnknown, MessageRejected
-from phantom.messages import MessageRef, OutboundMessage, Outcome, Receipt
+from phantom.errors import ConversationGone, DeliveryUnknown, Forbidden, MessageRejected
+from phantom.messages import MessageRef, OutboundMessage, Outcome, Receipt, Tone
 
 _PAGES = 10
 _PAGE = 100
 _EARLIER = 5.0
 _ECHOES = 5_000
+_NO_PERMISSION = "discord_50013"
+
+
+log = structlog.get_logger(__name__)
 
 
 class Echoes:
@@ -61,13 +69,23 @@ class Egress:
     """Sends for one bot token."""
 
     def __init__(
-        self, rest: DiscordRest, clock: Clock, memo: Memo, echoes: Echoes, my_id: Callable[[], Awaitable[str]]
+        self,
+        rest: DiscordRest,
+        clock: Clock,
+        memo: Memo,
+        echoes: Echoes,
+        seal: TokenSeal,
+        my_id: Callable[[], Awaitable[str]],
+        *,
+        reply_ping: bool,
     ) -> None:
         self._rest = rest
         self._clock = clock
         self._memo = memo
         self._echoes = echoes
         self._my_id = my_id
+        self._seal = seal
+        self._reply_ping = reply_ping
         self._answers = InteractionAnswers(rest, clock)
         self._direct: dict[str, str] = {}
 
@@ -77,8 +95,8 @@ class Egress:
             raise MessageRejected("the message is empty", code="no_text")
         form, values = dress.body(message)
         await self._memo.remember({f"button:{key}": value for key, value in values.items()})
-        address = parse(message.respond_url) if message.respond_url is not None else None
-        if address is not None and address.alive(self._clock.now()):
+        address = await self._address(message)
+        if address is not None and address.token and address.alive(self._clock.now()):
             try:
                 return await self._answers.send(message, form, address)
             except InteractionExpired:
@@ -88,9 +106,12 @@ class Egress:
         else:
             channel = target(message.conversation)
             form |= _reference(message, channel)
+            # A progress message notifies nobody: the answer does.
+            form["allowed_mentions"]["replied_user"] = self._reply_ping and message.tone is not Tone.PROGRESS
+            await self._remember_question(message)
         nonce = dress.nonce(message.idempotency_key)
         form |= {"nonce": nonce, "enforce_nonce": True}
-        sent = await self._post(channel, form, message)
+        sent = await _plainly(lambda shown: self._post(channel, shown, message), form)
         self._echoes.note(nonce, text(sent, "id"))
         await self._remember_chain(message, text(sent, "id"))
         return _receipt(sent)
@@ -100,15 +121,18 @@ class Egress:
         form, values = dress.body(message)
         form.setdefault("flags", 0)
         await self._memo.remember({f"button:{key}": value for key, value in values.items()})
-        sent = await self._rest.call(
-            "PATCH",
-            "/channels/{channel_id}/messages/{message_id}",
-            channel_id=target(where.conversation),
-            message_id=where.message_id,
-            json=form,
-            idempotent=True,
-        )
-        return _receipt(sent, where.message_id)
+
+        async def change(shown: JSON) -> Any:
+            return await self._rest.call(
+                "PATCH",
+                "/channels/{channel_id}/messages/{message_id}",
+                channel_id=target(where.conversation),
+                message_id=where.message_id,
+                json=shown,
+                idempotent=True,
+            )
+
+        return _receipt(await _plainly(change, form), where.message_id)
 
     async def delete(self, where: MessageRef) -> None:
         """Remove a message of ours; one that is gone already is no error."""
@@ -126,17 +150,24 @@ class Egress:
 
     async def find(self, message: OutboundMessage, since: float) -> Receipt | None:
         """The receipt of an earlier send, or None when it surely never arrived. Raises when Discord cannot say."""
-        if message.respond_url is not None or message.only_for is not None:
-            raise DeliveryUnknown("Discord keeps no record of private answers", hint="sent or not, it stays so")
+        address = await self._address(message)
+        if address is not None and address.token and address.alive(since):
+            try:
+                return await self._answers.find(message, address)
+            except InteractionExpired:
+                pass  # then it was said another way, if at all
         nonce = dress.nonce(message.idempotency_key)
         echoed = self._echoes.id_of(nonce)
         if echoed:
             await self._remember_chain(message, echoed)
             return _receipt({"id": echoed})
         me = await self._my_id()
-        channel = target(message.conversation)
+        channel, reference = target(message.conversation), ""
+        if message.only_for is not None:
+            channel = await self._direct_channel(message.only_for)
+        else:
+            reference = text(mapping(_reference(message, channel), "message_reference"), "message_id")
         wanted = dress.body(message)[0] if message.text.strip() else None
-        reference = text(mapping(_reference(message, channel), "message_reference"), "message_id")
         after = snowflake_at(since - _EARLIER - max(0.0, self._rest.clock_skew))
         for _ in range(_PAGES):
             page = await self._page(channel, after)
@@ -179,11 +210,39 @@ class Egress:
             self._direct[user] = text(_answer(opened), "id")
         return self._direct[user]
 
+    async def _address(self, message: OutboundMessage) -> InteractionAddress | None:
+        """Where an answer to an interaction goes; its token is "" where the key to it is gone."""
+        address = parse(message.respond_url) if message.respond_url is not None else None
+        if address is None:
+            return None
+        await self._seal.ready()
+        return replace(address, token=self._seal.open(address.token))
+
+    async def _remember_question(self, message: OutboundMessage) -> None:
+        """Before the answer can be replied to: the note of the answer itself comes after it, and a crash between."""
+        thread = message.conversation.thread
+        root = thread.removeprefix(CHAIN) if thread is not None and is_chain(message.conversation) else ""
+        if root and message.reply_to and message.reply_to != root:
+            await self._memo.remember({f"asked:{message.reply_to}": root})
+
     async def _remember_chain(self, message: OutboundMessage, message_id: str) -> None:
         """A reply to this message goes on with the same conversation."""
         thread = message.conversation.thread
         if message_id and thread is not None and is_chain(message.conversation) and message.only_for is None:
             await self._memo.remember({f"root:{message_id}": thread.removeprefix(CHAIN)})
+
+
+async def _plainly(call: Callable[[JSON], Awaitable[Any]], form: JSON) -> Any:
+    """Do it; where a permission is missing, in forms that need fewer: words count more than looks."""
+    plainer = dress.plainer(form)
+    while True:
+        try:
+            return await call(form)
+        except Forbidden as error:
+            if error.code != _NO_PERMISSION or not plainer:
+                raise
+            form = plainer.pop(0)
+            log.warning("message_shown_plainly", channel=CHANNEL, code=error.code, cure=error.hint)
 
 
 def _reference(message: OutboundMessage, channel: str) -> JSON:

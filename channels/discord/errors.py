@@ -21,8 +21,12 @@ from phantom.errors import (
 
 GONE = frozenset({10003, 10004, 50083, 160005})
 """Unknown channel or server; the thread is archived or locked."""
+SLOWED = frozenset({20016, 20028, 20029, 31001, 31002})
+"""Slowmode, and limits on writing to one channel or server."""
+COMMAND_QUOTA = 30034
+"""The commands that an application may create in a day are used up."""
 GONE_MESSAGE = frozenset({10008})
-FORBIDDEN = frozenset({50001, 50013, 50007, 50005, 20022, 20028, 40001, 40002, 40066, 50024, 240000})
+FORBIDDEN = frozenset({50001, 50013, 50007, 50005, 20022, 40001, 40002, 40066, 50024, 240000})
 UNKNOWN_INTERACTION = frozenset({10062, 10015, 50027})
 """The interaction, its webhook or its token is no more: it was answered too late or has expired."""
 ALREADY_ANSWERED = frozenset({40060})
@@ -42,6 +46,7 @@ _CURES = {
     10004: "the bot is no longer in that server",
     50083: "the thread is archived; write there to open it again",
     40005: "the file is larger than the server allows",
+    COMMAND_QUOTA: "an application may create 200 commands a day: find what else creates them; start again tomorrow",
     10062: "it was answered later than three seconds after it came, or twice",
     10015: "an interaction can be answered for fifteen minutes",
     50027: "an interaction can be answered for fifteen minutes",
@@ -63,7 +68,9 @@ def from_answer(call: str, status: int, code: int, *, retry_after: float, idempo
         return InteractionExpired(said, hint=hint)
     if status == 401:
         return AuthError(said, hint=REFUSED_CURE)
-    if status == 429:
+    if code == COMMAND_QUOTA:
+        return RateLimited(said, hint=hint, code=word, retry_after=retry_after)
+    if status == 429 or code in SLOWED:
         return RateLimited(said, hint=f"Discord asks to wait {retry_after:g} s", retry_after=retry_after)
     if status >= 500:
         return lost(call, said, idempotent=idempotent)
@@ -76,6 +83,11 @@ def from_answer(call: str, status: int, code: int, *, retry_after: float, idempo
     if code in REJECTED or status in (400, 413):
         return MessageRejected(said, hint=hint, code=word)
     return DeliveryError(said, hint=hint or "check DISCORD_API_BASE_URL", code=word)
+
+
+def expired(call: str, code: int) -> InteractionExpired:
+    """The error for an interaction's token that Discord does not take; it says nothing of the bot's own."""
+    return InteractionExpired(f"Discord refuses the interaction's token for {call}", hint=_CURES.get(code, ""))
 
 
 def lost(call: str, said: str, *, idempotent: bool) -> ChannelError:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from channels.discord.apps import DiscordApps
 from channels.discord.backfill import Watermark
 from channels.discord.behaviour import DiscordBehaviour
 from channels.discord.boot import Bound, boot
 from channels.discord.decode import mapping, number, text
 from channels.discord.gateway_run import GatewayRun, RunParts
+from channels.discord.install import Install
 from channels.discord.memo import Memo
 from channels.discord.rest import DiscordRest
 from channels.discord.settings import DiscordSettings
@@ -36,6 +38,8 @@ class GatewayTransport:
         rest: DiscordRest,
         behaviour: DiscordBehaviour,
         memo: Memo,
+        install: Install,
+        apps: DiscordApps,
         *,
         bot_token: Secret,
         unconfigured: Sequence[SignedRoute] = (),
@@ -46,6 +50,8 @@ class GatewayTransport:
         self._rest = rest
         self._behaviour = behaviour
         self._memo = memo
+        self._install = install
+        self._apps = apps
         self._directs = Memo(Path(context.data_dir) / "directs.jsonl", keep=500)
         self._watermark = Watermark(Path(context.data_dir) / "seen.txt", context.clock)
         self._unconfigured = unconfigured
@@ -95,7 +101,7 @@ class GatewayTransport:
         bound = await boot(self._rest, self.secrets, self.secrets[0], self._settings.application_id)
         await self._memo.load()
         await self._directs.load()
-        await self._watermark.load()
+        await self._watermark.load(self._rest.clock_skew)
         return bound
 
     async def serve(self, inbox: Inbox, bound: Bound, live: Callable[[], None]) -> None:
@@ -119,6 +125,9 @@ class GatewayTransport:
             directs=self._directs,
             echoes=self._behaviour.echoes,
             watermark=self._watermark,
+            seal=self._behaviour.seal,
+            guilds=self._install.guilds,
+            apps=self._apps,
         )
         run = GatewayRun(parts, inbox, bound, live, shard_count=count)
         self._run = run

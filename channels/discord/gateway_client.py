@@ -1,11 +1,11 @@
-"""discord.py's `AutoShardedClient`, as a socket that hands out payloads: no views, no message cache, no commands.
+"""discord.py's `AutoShardedClient`, as a socket that hands out payloads: no caches, no views, no commands.
 
 Imported late: it imports discord. What does *not* live here: what a payload means and how it is stored (`intake.py`),
 when to try again (`gateway.py`, the supervisor).
 
 The hook is discord.py's own table of parsers, which every dispatch goes through, also a replayed one after a RESUME and
-one about objects that nobody has cached. Events that we journal do not reach discord.py's parser at all; the others do,
-each guarded, since an exception in one of them would end the whole client.
+one about objects that nobody has cached. What we journal, and what servers show of themselves (`guild_map.py`), does
+not reach discord.py's own parsers; the rest does, each guarded, since an exception in one would end the whole client.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
 import discord
 import structlog
 
-from channels.discord import decode
+from channels.discord import apps_intents, decode
+from channels.discord.apps_events import HEARD
+from channels.discord.gateway_socket import Flow, WatchedSocket
+from channels.discord.guild_map import KINDS, GuildMap
 from channels.discord.http_client import MAX_RATELIMIT_SECONDS, PhantomHTTP
 from phantom.clock import Clock
 
@@ -41,7 +45,11 @@ IDENTIFY_SECONDS = 5.0
 """One identify a bucket in five seconds (https://docs.discord.com/developers/events/gateway#rate-limiting)."""
 
 
-class Tap(Protocol):
+Hear = Callable[[str, Mapping[str, Any]], None]
+"""Told of each dispatch in `HEARD` before anybody acts on it; never raises."""
+
+
+class Tap(Flow, Protocol):
     """Where payloads go. Called on the event loop, one frame at a time."""
 
     def take(self, kind: str, payload: Mapping[str, Any]) -> None: ...
@@ -55,15 +63,20 @@ class Tap(Protocol):
     def unparsed(self, kind: str, error: Exception) -> None: ...
 
 
-def intents(*, message_content: bool) -> discord.Intents:
-    """The intents that Phantom uses, no more: servers and channels, messages, reactions."""
+def intents(*, message_content: bool, direct_messages: bool, further: frozenset[str] = frozenset()) -> discord.Intents:
+    """The intents that Phantom uses, no more: servers and channels, messages, reactions; the last two directly only
+    where that is wanted. `further` are those that bridge apps need.
+    """
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.guild_messages = True
-    wanted.dm_messages = True
+    wanted.dm_messages = direct_messages
     wanted.guild_reactions = True
-    wanted.dm_reactions = True
+    wanted.dm_reactions = direct_messages
     wanted.message_content = message_content
+    for name in further:
+        for flag in apps_intents.FLAGS[name]:
+            setattr(wanted, flag, direct_messages or not flag.startswith("dm_"))
     return wanted
 
 
@@ -78,13 +91,16 @@ class GatewayClient(discord.AutoShardedClient):
         base_url: str,
         gateway_url: str,
         message_content: bool,
+        direct_messages: bool,
+        further: frozenset[str],
+        hear: Hear | None,
         shard_ids: tuple[int, ...],
         shard_count: int,
         max_concurrency: int,
         heartbeat_timeout: float,
     ) -> None:
         super().__init__(
-            intents=intents(message_content=message_content),
+            intents=intents(message_content=message_content, direct_messages=direct_messages, further=further),
             shard_ids=list(shard_ids),
             shard_count=shard_count,
             max_messages=None,
@@ -95,29 +111,17 @@ class GatewayClient(discord.AutoShardedClient):
             max_ratelimit_timeout=MAX_RATELIMIT_SECONDS,
         )
         self._tap = tap
+        self._hear = hear
         self._clock = clock
         self._max_concurrency = max(1, max_concurrency)
         self._identified: dict[int, float] = {}
+        self.guild_map = GuildMap()
         http = PhantomHTTP(base_url)
         http.gateway_url = gateway_url
         http.on_socket = self._watched
         self.http = http
         self._connection.http = http
         self._tapped(self._connection.parsers)
-
-    def whereabouts(self, guild: str, channel: str) -> str | None:
-        """The parent of a thread, "" for a plain channel, None when the channel is not known."""
-        known = self.get_guild(int(guild)) if guild.isdigit() else None
-        found = known.get_channel_or_thread(int(channel)) if known is not None and channel.isdigit() else None
-        if found is None:
-            return None
-        return str(found.parent_id) if isinstance(found, discord.Thread) else ""
-
-    def our_role(self, guild: str) -> str:
-        """The role that Discord made for us in that server; people name it as often as us. "" when not known."""
-        known = self.get_guild(int(guild)) if guild.isdigit() else None
-        role = known.self_role if known is not None else None
-        return str(role.id) if role is not None else ""
 
     def stalled(self, slow: float) -> list[int]:
         """Shards whose last two heartbeats were not acknowledged, or that took more than `slow` seconds for one."""
@@ -149,21 +153,38 @@ class GatewayClient(discord.AutoShardedClient):
         if wait:
             await asyncio.sleep(wait)
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """discord.py announces the name of every frame first, and looks long for somebody who listens."""
+        if event != "socket_event_type":
+            super().dispatch(event, *args, **kwargs)
+
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """discord.py's event: a shard's socket is gone; it is resumed or opened again by itself."""
         self._tap.lost(shard_id)
 
     def _tapped(self, parsers: dict[str, Callable[[Any], None]]) -> None:
+        began = parsers["READY"]
+
+        def ready(payload: Any) -> None:
+            self.guild_map.me = decode.text(decode.mapping(payload, "user"), "id")
+            began({**payload, "guilds": []})  # discord.py is not to wait for servers, nor to keep them
+
+        parsers["READY"] = ready
         for kind in list(parsers):
             parsers[kind] = self._guarded(kind, parsers[kind])
+        for kind in KINDS:
+            parsers[kind] = self._guarded(kind, partial(self.guild_map.take, kind))
         for kind in TAKEN:
             parsers[kind] = self._guarded(kind, None)
 
     def _guarded(self, kind: str, parse: Callable[[Any], None] | None) -> Callable[[Any], None]:
         tap = self._tap
         watched = kind in WATCHED
+        hear = self._hear if kind in HEARD else None
 
         def guarded(payload: Any) -> None:
+            if hear is not None and type(payload) is dict:
+                hear(kind, payload)
             try:
                 if parse is None:
                     tap.take(kind, payload)
@@ -177,20 +198,4 @@ class GatewayClient(discord.AutoShardedClient):
         return guarded
 
     def _watched(self, socket: aiohttp.ClientWebSocketResponse) -> aiohttp.ClientWebSocketResponse:
-        return _WatchedSocket(socket, self._tap.contact)  # type: ignore[return-value]
-
-
-class _WatchedSocket:
-    """A WebSocket that tells of each frame, also of those that are no dispatch."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, contact: Callable[[], None]) -> None:
-        self._socket = socket
-        self._contact = contact
-
-    async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:  # noqa: ASYNC109 - discord.py's call
-        message = await self._socket.receive(timeout=timeout)
-        self._contact()
-        return message
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
+        return WatchedSocket(socket, self._tap.contact, self._tap)  # type: ignore[return-value]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 
 from channels.discord import errors
-from phantom.errors import AuthError, ChannelError, ConfigError, ConnectError, PhantomError
+from phantom.errors import AuthError, ChannelError, ConnectError, PhantomError
 
 PORTAL = "https://discord.com/developers/applications"
 INTENT_CURE = (
@@ -17,11 +17,13 @@ INTENT_CURE = (
 )
 GARBLED = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, zlib.error)
 """What discord.py's reader raises for a frame that is no gateway message; it ends the client."""
-_SHARD_CURE = "set DISCORD_SHARD_COUNT to the number that Discord recommends (GET /gateway/bot), or unset it"
+_SHARD_CURE = (
+    "set DISCORD_SHARD_COUNT to the number that Discord recommends (GET /gateway/bot), or unset it; then start again"
+)
 
 
-def from_gateway(error: BaseException) -> PhantomError:
-    """The error with which a run ends. Never quotes what Discord sent."""
+def from_gateway(error: BaseException, *, counted: bool) -> PhantomError:
+    """The error with which a run ends. Never quotes what Discord sent. `counted`: the number of shards is set."""
     import discord
 
     if isinstance(error, discord.LoginFailure):
@@ -29,7 +31,7 @@ def from_gateway(error: BaseException) -> PhantomError:
     if isinstance(error, discord.PrivilegedIntentsRequired):
         return intent_missing()
     if isinstance(error, discord.ConnectionClosed):
-        return from_close(error.code)
+        return from_close(error.code, counted=counted)
     if isinstance(error, discord.HTTPException):
         wait = 1.0
         return errors.from_answer("the gateway's login", error.status, error.code, retry_after=wait, idempotent=True)
@@ -38,26 +40,21 @@ def from_gateway(error: BaseException) -> PhantomError:
     return unreachable(f"the gateway connection failed ({type(error).__name__})")
 
 
-def from_close(code: int | None) -> PhantomError:
-    """The error for a connection that Discord closed and that is not to be resumed."""
+def from_close(code: int | None, *, counted: bool) -> PhantomError:
+    """The error for a connection that Discord closed and that is not to be resumed. What no repetition can cure rests
+    this channel; the daemon and the other channels go on.
+    """
     if code == 4004:
         return AuthError("the gateway refuses the bot token (close code 4004)", hint=errors.REFUSED_CURE)
     if code == 4014:
         return intent_missing()
+    if code == 4011 and not counted:
+        return unreachable("the gateway wants more shards (close code 4011), and is asked how many")
     if code in (4010, 4011):
-        return ConfigError(
-            f"the gateway refuses the shards (close code {code})",
-            where="DISCORD_SHARD_COUNT",
-            hint=_SHARD_CURE,
-            code="bad_shards",
-        )
+        return AuthError(f"the gateway refuses the shards (close code {code})", hint=_SHARD_CURE, code="bad_shards")
     if code in (4012, 4013):
-        return ConfigError(
-            f"the gateway refuses this client (close code {code})",
-            where="discord.py",
-            hint="upgrade Phantom and discord.py",
-            code="bad_client",
-        )
+        cure = "upgrade Phantom and discord.py, then start Phantom again"
+        return AuthError(f"the gateway refuses this client (close code {code})", hint=cure, code="bad_client")
     return unreachable(f"the gateway closed the connection (code {code})")
 
 

@@ -7,12 +7,13 @@ what outlives a run (`gateway.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from channels.discord.apps import DiscordApps
 from channels.discord.backfill import PATIENCE, Backfill, Watermark
 from channels.discord.boot import Bound
 from channels.discord.decode import number, text
@@ -23,8 +24,9 @@ from channels.discord.memo import Memo
 from channels.discord.place import CHANNEL, THREADS
 from channels.discord.rest import DiscordRest
 from channels.discord.settings import DiscordSettings
+from channels.discord.token_seal import TokenSeal
 from phantom.channel import ChannelContext, Inbox
-from phantom.errors import ChannelError
+from phantom.errors import AuthError, ChannelError
 from phantom.secrets import Secret
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class RunParts:
     directs: Memo
     echoes: Echoes
     watermark: Watermark
+    seal: TokenSeal
+    guilds: Container[str]
+    apps: DiscordApps
 
 
 class GatewayRun:
@@ -66,6 +71,9 @@ class GatewayRun:
         self._rest = parts.rest
         self._token = parts.bot_token
         self._watermark = parts.watermark
+        self._apps = parts.apps
+        self._bound = bound
+        self._known = parts.watermark.seen
         self._clock = parts.context.clock
         self._meter = parts.context.meter
         self._live = live
@@ -74,25 +82,29 @@ class GatewayRun:
         self.up: set[int] = set()
         self.resumed = self.reconnects = self.broken = 0
         self.last_contact_at: float | None = None
+        self._frames: dict[str, Callable[[], None]] = {}
         self._lost_at: dict[int, float] = {}
         self._up_since: dict[int, float] = {}
         self._shown_by = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: GatewayClient | None = None
-        guilds = frozenset(settings.allowed_guilds)
+        self._refusal: AuthError | None = None
         self.intake = Intake(
             Ears(
                 inbox=inbox,
                 me=bound.me.user_id,
                 application=bound.me.application_id,
-                guilds=guilds,
+                guilds=parts.guilds,
                 memo=parts.memo,
                 directs=parts.directs,
                 echoes=parts.echoes,
+                seal=parts.seal,
                 look_up=self._look_up,
                 respond=self._respond,
                 seen=self._watermark.saw,
                 spawn=self.spawn,
+                left_to_apps=self._apps.left_to_apps,
+                missed=self._missed,
             ),
             self,
             parts.context,
@@ -104,7 +116,8 @@ class GatewayRun:
             parts.directs,
             limit=settings.backfill_messages,
             with_members=bool(settings.allowed_roles),
-            guilds=guilds,
+            guilds=parts.guilds,
+            clock=self._clock,
             spawn=self.spawn,
         )
 
@@ -122,6 +135,9 @@ class GatewayRun:
             base_url=self._settings.api_base_url,
             gateway_url=gateway_url,
             message_content=self._settings.message_content,
+            direct_messages=self._settings.direct_messages,
+            further=self._apps.session(self._bound.me, self, self.shard_count),
+            hear=None if self._apps.events is None else self._apps.events.hear,
             shard_ids=tuple(sorted(self.wanted)),
             shard_count=self.shard_count,
             max_concurrency=max_concurrency,
@@ -144,7 +160,7 @@ class GatewayRun:
                 await asyncio.gather(connected, watching, keeping, return_exceptions=True)
         except (discord.DiscordException, aiohttp.ClientError, OSError, *GARBLED) as error:
             # Not chained: discord.py's errors quote answers.
-            raise from_gateway(error) from None
+            raise from_gateway(error, counted=self._settings.shard_count is not None) from None
 
     async def aclose(self) -> None:
         """Close the sockets and end the small jobs."""
@@ -164,7 +180,10 @@ class GatewayRun:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, AuthError):
+            self._refusal = error
+        elif error is not None:
             log.error("discord_job_failed", channel=CHANNEL, error=type(error).__name__, what=str(error)[:200])
 
     async def _watch(self, client: GatewayClient, max_concurrency: int) -> None:
@@ -179,7 +198,11 @@ class GatewayRun:
                 raise unreachable(f"{len(missing)} shard(s) did not become ready")
             if any(now - at > AWAY_WITHIN for at in self._lost_at.values()):
                 raise unreachable("a shard did not come back")
-            if self.wanted <= self.up and (self.backfill.done or now > self._shown_by):
+            if self._refusal is not None:
+                raise self._refusal
+            if self.intake.waiting or self.backfill.reading:
+                self._watermark.hold()
+            elif self.wanted <= self.up and (not self.backfill.awaited or now > self._shown_by):
                 self._watermark.release()
             await self._renew_stalled(client)
 
@@ -204,12 +227,19 @@ class GatewayRun:
 
     # --- the tap ---
 
+    @property
+    def behind(self) -> bool:
+        return self.intake.behind
+
+    async def caught_up(self) -> None:
+        await self.intake.caught_up()
+
     def take(self, kind: str, payload: Mapping[str, Any]) -> None:
-        self._meter.count(FRAMES, channel=CHANNEL, type=kind)
+        self._count(kind)
         self.intake.take(kind, payload)
 
     def watch(self, kind: str, payload: Mapping[str, Any]) -> None:
-        self._meter.count(FRAMES, channel=CHANNEL, type=kind)
+        self._count(kind)
         if kind == "GUILD_CREATE":
             self.backfill.guild_shown(payload)
             return
@@ -217,7 +247,7 @@ class GatewayRun:
             shard = payload.get("shard")
             which = shard[0] if isinstance(shard, list) and shard and isinstance(shard[0], int) else 0
             self._shown_by = self._clock.monotonic() + PATIENCE
-            self.backfill.session_began(payload, with_directs=which == 0)
+            self.backfill.session_began(payload, with_directs=which == 0 and self._settings.direct_messages)
         else:
             which = payload.get("__shard_id__") or 0
             self.resumed += 1
@@ -236,8 +266,14 @@ class GatewayRun:
 
     def unparsed(self, kind: str, error: Exception) -> None:
         self.broken += 1
-        self._meter.count(FRAMES, channel=CHANNEL, type="unparsed")
+        self._count("unparsed")
         log.warning("discord_frame_not_understood", channel=CHANNEL, kind=kind, error=type(error).__name__)
+
+    def _count(self, kind: str) -> None:
+        count = self._frames.get(kind)
+        if count is None:
+            count = self._frames[kind] = self._meter.counter(FRAMES, channel=CHANNEL, type=kind)
+        count()
 
     def _arrived(self, shard: int) -> None:
         self._lost_at.pop(shard, None)
@@ -258,20 +294,35 @@ class GatewayRun:
     # --- what the intake asks for ---
 
     def whereabouts(self, guild: str, channel: str) -> str | None:
-        return None if self._client is None else self._client.whereabouts(guild, channel)
+        return None if self._client is None else self._client.guild_map.whereabouts(guild, channel)
 
     def our_role(self, guild: str) -> str:
-        return "" if self._client is None else self._client.our_role(guild)
+        return "" if self._client is None else self._client.guild_map.our_role(guild)
+
+    def _missed(self, payload: Mapping[str, Any], *, kept: bool) -> None:
+        """A message from a channel's history for the apps. The journal tells which of those that it keeps are news; of
+        the others, those that came after the newest one that it held as we began.
+        """
+        if self._apps.events is not None and (kept or int(text(payload, "id") or 0) > self._known):
+            self._apps.events.missed(payload)
 
     async def _look_up(self, channel: str) -> str:
-        """The parent of a thread that nobody told us of; a channel that cannot be seen counts as a plain one."""
-        try:
-            found = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel, idempotent=True)
-        except ChannelError as error:
-            log.info("channel_not_read", channel=CHANNEL, code=error.code, cure=error.hint)
-            return ""
-        shown = found if isinstance(found, dict) else {}
-        return text(shown, "parent_id") if number(shown, "type") in THREADS else ""
+        """The parent of a thread that nobody told us of; a channel that cannot be seen counts as a plain one. Raises
+        `AuthError`.
+        """
+        while True:
+            try:
+                found = await self._rest.call("GET", "/channels/{channel_id}", channel_id=channel, idempotent=True)
+            except AuthError:
+                raise
+            except ChannelError as error:
+                log.info("channel_not_read", channel=CHANNEL, code=error.code, cure=error.hint)
+                if not error.retryable:
+                    return ""
+                await self._clock.sleep(error.retry_after or WATCH_EVERY)
+            else:
+                shown = found if isinstance(found, dict) else {}
+                return text(shown, "parent_id") if number(shown, "type") in THREADS else ""
 
     async def _respond(self, payload: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """The first answer to an interaction. Too late is too late: what was asked is in the journal all the same."""

@@ -3,6 +3,9 @@
 Imported late, by the first call: it is the only module beside `gateway_client.py` that imports discord. What does
 *not* live here: what is called (`rest.py`) and what an error means (`errors.py`).
 
+Where a limit holds for the whole bot, discord.py shuts a gate, sleeps, and opens it again. A caller that is cancelled
+during that sleep (a typing line that is given up) would leave it shut for ever, so the gate here opens by itself.
+
 discord.py waits for its rate-limit buckets and repeats a request after 500, 502, 504 and 524 up to five times over
 twenty-five seconds, holding its bucket. A post whose fate is unknown must be looked for instead, so an answer of that
 kind ends the request here, by a hook that aiohttp offers for tracing.
@@ -36,6 +39,14 @@ VoiceClient.warn_nacl = VoiceClient.warn_dave = False
 Seen = Callable[[aiohttp.ClientResponse], None]
 
 
+def retry_after(header: str) -> float:
+    """Seconds to wait, from the header of that name; one when it says nothing."""
+    try:
+        return min(max(float(header), 0.0), MAX_RATELIMIT_SECONDS)
+    except ValueError:
+        return 1.0
+
+
 class ServerTrouble(aiohttp.ClientError):
     """Discord answered 5xx: what was asked for may have been done."""
 
@@ -44,30 +55,82 @@ class ServerTrouble(aiohttp.ClientError):
         self.status = status
 
 
+class _Gate(asyncio.Event):
+    """Shut while a limit holds for the whole bot; knows who waits to open it."""
+
+    holder: asyncio.Task[Any] | None = None
+
+    def clear(self) -> None:
+        super().clear()
+        self.holder = asyncio.current_task()
+
+    def set(self) -> None:
+        self.holder = None
+        super().set()
+
+
 class PhantomHTTP(HTTPClient):
     """An `HTTPClient` for another base address. `seen` is told every answer's head."""
 
     def __init__(self, base_url: str, seen: Seen | None = None) -> None:
         trace = aiohttp.TraceConfig()
 
-        async def ended(_: aiohttp.ClientSession, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
+        async def started(_: aiohttp.ClientSession, request: Any, __: aiohttp.TraceRequestStartParams) -> None:
+            if request.trace_request_ctx is not None:
+                request.trace_request_ctx.busy = True
+
+        async def ended(_: aiohttp.ClientSession, request: Any, params: aiohttp.TraceRequestEndParams) -> None:
             if seen is not None:
                 seen(params.response)
+            if params.response.status == 429:
+                if request.trace_request_ctx is not None:
+                    request.trace_request_ctx.busy = False
+                self._pause = retry_after(params.response.headers.get("Retry-After", ""))
             # A gateway's refusal of a socket is aiohttp's own error, which discord.py knows how to wait out.
             if params.response.status >= 500 and params.url.scheme in ("http", "https"):
                 params.response.close()
                 raise ServerTrouble(params.response.status)
 
+        trace.on_request_start.append(started)
         trace.on_request_end.append(ended)
         super().__init__(asyncio.get_running_loop(), http_trace=trace, max_ratelimit_timeout=MAX_RATELIMIT_SECONDS)
         self.gateway_url = ""
         self.on_socket: Callable[[aiohttp.ClientWebSocketResponse], aiohttp.ClientWebSocketResponse] | None = None
         self._base = base_url
+        self._pause = 1.0
+        self._opening = False
+
+    async def static_login(self, token: str) -> Any:
+        found = await super().static_login(token)
+        self._guarded()
+        return found
+
+    async def open_without_token(self) -> None:
+        """Make ready for calls that carry a token of their own in their address, and none of the bot's."""
+        self._opening = True
+        try:
+            await super().static_login("")
+        finally:
+            self._opening = False
+        self.token = None
+        self._guarded()
 
     async def request(self, route: Route, **options: Any) -> Any:
+        if self._opening:
+            return {}  # who we are is not asked for
         if route.url.startswith(Route.BASE):
             route.url = self._base + route.url[len(Route.BASE) :]
-        return await super().request(route, **options)
+        try:
+            return await super().request(route, **options)
+        except asyncio.CancelledError:
+            gate = self._global_over
+            if isinstance(gate, _Gate) and gate.holder is asyncio.current_task():
+                asyncio.get_running_loop().call_later(self._pause, gate.set)
+            raise
+
+    def _guarded(self) -> None:
+        self._global_over: asyncio.Event = _Gate()
+        self._global_over.set()
 
     async def ws_connect(self, url: str, *, compress: int = 0) -> aiohttp.ClientWebSocketResponse:
         """discord.py names Discord's own gateway for a fresh session; behind another base it is that one's."""

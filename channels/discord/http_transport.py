@@ -14,14 +14,17 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from channels.discord.boot import KEY_CURE, Bound, boot, check_public_key
+from channels.discord.apps import DiscordApps
+from channels.discord.boot import Bound, boot
+from channels.discord.install import Install
 from channels.discord.interactions import DiscordHttpReceiver, Serving
 from channels.discord.memo import Memo
+from channels.discord.public_keys import PublicKeys
 from channels.discord.rest import DiscordRest
 from channels.discord.settings import DiscordSettings
-from channels.discord.verify import Keys
+from channels.discord.token_seal import TokenSeal
 from phantom.channel import ChannelContext, Inbox
-from phantom.errors import ConfigError, MetadataError
+from phantom.errors import MetadataError
 from phantom.secrets import Secret
 from phantom.webhooks import SignedRoute
 
@@ -39,16 +42,22 @@ class HttpTransport:
         context: ChannelContext,
         rest: DiscordRest,
         memo: Memo,
+        install: Install,
+        seal: TokenSeal,
+        apps: DiscordApps,
         *,
         bot_token: Secret,
         public_key: Secret | None,
     ) -> None:
-        self.secrets = (bot_token,) if public_key is None else (bot_token, public_key)
+        self.secrets = (bot_token,)
         self._settings = settings
         self._context = context
         self._rest = rest
         self._memo = memo
-        self._public_key = public_key
+        self._install = install
+        self._seal = seal
+        self._apps = apps
+        self._keys = PublicKeys(public_key, install, rest, context.clock)
         self._receiver = DiscordHttpReceiver(
             clock=context.clock,
             meter=context.meter,
@@ -66,12 +75,13 @@ class HttpTransport:
 
     @property
     def trouble(self) -> str:
-        """Posts come or do not come; nothing here can tell."""
-        return ""
+        """Whether posts come nothing here can tell; without a key none of them can be believed."""
+        self._keys.refreshed()
+        return self._keys.trouble
 
     def facts(self) -> dict[str, str | int | float | bool]:
         """For health: what is special about this transport."""
-        return {"public_key": "asked" if self._public_key is None else "set"}
+        return {"public_key": self._keys.origin}
 
     def routes(self) -> Sequence[SignedRoute]:
         return (self._receiver,)
@@ -80,6 +90,8 @@ class HttpTransport:
         bound = await boot(self._rest, self.secrets, self.secrets[0], self._settings.application_id)
         await self._memo.load()
         await asyncio.to_thread(importlib.import_module, "cryptography.hazmat.primitives.asymmetric.ed25519")
+        await self._seal.ready()
+        await self._keys.settle(bound.me.verify_key)
         return bound
 
     async def serve(self, inbox: Inbox, bound: Bound, live: Callable[[], None]) -> None:
@@ -87,30 +99,28 @@ class HttpTransport:
         self._receiver.open(
             Serving(
                 inbox=inbox,
-                keys=Keys(self._public_keys(bound)),
+                keys=self._keys,
                 application=bound.me.application_id,
                 me=bound.me.user_id,
                 memo=self._memo,
-                guilds=frozenset(self._settings.allowed_guilds),
+                seal=self._seal,
+                guilds=self._install.guilds,
+                left_to_apps=self._apps.left_to_apps,
             )
         )
         try:
+            self._apps.posts(bound.me)
             live()
             await self._report_ready()
             await asyncio.get_running_loop().create_future()
         finally:
             self._receiver.close()
-
-    def _public_keys(self, bound: Bound) -> list[str]:
-        """The key that is set, and during its rotation the one before; else the one that Discord names."""
-        if self._public_key is not None:
-            return [check_public_key(value) for value in self._public_key.candidates()]
-        if not bound.me.verify_key:
-            raise ConfigError("is not set, and Discord did not name it", where="DISCORD_PUBLIC_KEY", hint=KEY_CURE)
-        return [check_public_key(bound.me.verify_key)]
+            self._keys.close()
 
     async def _report_ready(self) -> None:
-        """Tell the metadata service. It is told, not asked: a failure stops nothing."""
+        """Tell the metadata service, where there is one. It is told, not asked: a failure stops nothing."""
+        if not self._install.followed:
+            return
         try:
             await self._context.tenant_status.agent_ready("http")
         except MetadataError as error:

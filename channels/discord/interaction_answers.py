@@ -6,17 +6,20 @@ https://docs.discord.com/developers/interactions/receiving-and-responding#follow
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from channels.discord import dress, uploads
-from channels.discord.decode import JSON, snowflake_time, text
+from channels.discord.decode import JSON, number, snowflake_time, text
 from channels.discord.errors import InteractionExpired
 from channels.discord.interaction_address import ORIGINAL, InteractionAddress
 from channels.discord.rest import DiscordRest
 from phantom.clock import Clock
-from phantom.errors import ConversationGone
+from phantom.errors import ConversationGone, DeliveryUnknown
 from phantom.messages import OutboundMessage, Outcome, Receipt
 
+LOADING = 1 << 7
+"""Flag of a message that shows "is thinking…"."""
 _YOUNG = 6.0
 """Seconds in which our own first answer may still be on its way, so that Discord does not know the token yet."""
 _PAUSES = (0.2, 0.4, 0.8, 1.6)
@@ -43,14 +46,30 @@ class InteractionAnswers:
                     raise
                 await self._clock.sleep(pause)
             else:
-                message_id = text(sent, "id") if isinstance(sent, dict) else ""
-                return Receipt(
-                    outcome=Outcome.SENT,
-                    message_ids=(message_id,) if message_id else (),
-                    sent_at=snowflake_time(message_id) or self._clock.now(),
-                    detail="interaction",
-                )
+                return _receipt(sent if isinstance(sent, dict) else {}, self._clock.now())
         raise AssertionError("unreachable")
+
+    async def find(self, message: OutboundMessage, address: InteractionAddress) -> Receipt | None:
+        """What became of an earlier `send`: the waiting line tells, as it waits still or shows the answer. Raises
+        `InteractionExpired` when there is no such line, `DeliveryUnknown` for what leaves no trace.
+        """
+        first = address.mode == ORIGINAL and dress.first_part(message.idempotency_key)
+        if not first or not address.token or not address.alive(self._clock.now()):
+            raise DeliveryUnknown("Discord keeps no record of private answers", hint="sent or not, it stays so")
+        try:
+            line = await self._rest.call(
+                "GET",
+                "/webhooks/{webhook_id}/{webhook_token}/messages/@original",
+                webhook_id=address.application,
+                webhook_token=address.token,
+                idempotent=True,
+            )
+        except ConversationGone as error:
+            raise InteractionExpired("the interaction has no answer", code=error.code) from None
+        shown = line if isinstance(line, dict) else {}
+        if (number(shown, "flags") or 0) & LOADING:
+            return None
+        return _receipt(shown, self._clock.now())
 
     async def _once(self, message: OutboundMessage, form: JSON, address: InteractionAddress, *, replaces: bool) -> Any:
         path = "/webhooks/{webhook_id}/{webhook_token}"
@@ -73,3 +92,13 @@ class InteractionAnswers:
             )
         except ConversationGone as error:
             raise InteractionExpired("the interaction has no answer to replace", code=error.code) from None
+
+
+def _receipt(shown: Mapping[str, Any], now: float) -> Receipt:
+    message_id = text(shown, "id")
+    return Receipt(
+        outcome=Outcome.SENT,
+        message_ids=(message_id,) if message_id else (),
+        sent_at=snowflake_time(message_id) or now,
+        detail="interaction",
+    )

@@ -8,7 +8,7 @@ there; a post that came twice is answered twice and happens once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,9 @@ from channels.discord.intake import REQUESTS, interaction_envelope
 from channels.discord.interactions_in import PING
 from channels.discord.memo import Memo
 from channels.discord.place import CHANNEL, tenant_of
-from channels.discord.verify import Claim, Keys
+from channels.discord.public_keys import PublicKeys
+from channels.discord.token_seal import TokenSeal
+from channels.discord.verify import Claim
 from phantom.channel import Admission, Envelope, Inbox, Meter
 from phantom.clock import Clock
 from phantom.errors import MalformedEvent
@@ -48,6 +50,8 @@ UNAUTHORIZED = _error(401, "invalid request signature")
 MALFORMED = _error(400, "bad request")
 FORBIDDEN = _error(403, "forbidden")
 NO_CONTENT = HttpAnswer(204, b"")
+ACCEPTED = HttpAnswer(202, b"")
+"""The answer comes over the API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +59,13 @@ class Serving:
     """What the receiver needs while it serves."""
 
     inbox: Inbox
-    keys: Keys
+    keys: PublicKeys
     application: str
     me: str
     memo: Memo
-    guilds: frozenset[str] = frozenset()
+    seal: TokenSeal
+    guilds: Container[str]
+    left_to_apps: Callable[[Mapping[str, Any]], bool]
 
 
 class DiscordHttpReceiver:
@@ -121,10 +127,26 @@ class DiscordHttpReceiver:
         if len(body) > self.max_body:
             return answer(self._refuse("too_large", TOO_LARGE))
         if not serving.keys.signed(claim, body):
+            return self._doubted(serving, head, body, claim, answer)
+        return self._authentic(serving, head, body, claim, answer)
+
+    def _doubted(self, serving: Serving, head: RequestHead, body: bytes, claim: Claim, answer: AnswerSink) -> None:
+        """Perhaps the key changed a moment ago: ask its origin once before the post is refused."""
+
+        def again() -> None:
+            if self._serving is not serving:
+                return answer(self._unready())
+            if serving.keys.signed(claim, body):
+                return self._authentic(serving, head, body, claim, answer)
             return answer(self._refuse("bad_signature", UNAUTHORIZED))
+
+        if not serving.keys.after_recheck(again):
+            answer(self._refuse("bad_signature", UNAUTHORIZED))
+
+    def _authentic(self, serving: Serving, head: RequestHead, body: bytes, claim: Claim, answer: AnswerSink) -> None:
         try:
             payload = json_object(body)
-            if text(payload, "application_id") != serving.application:
+            if not _is_ours(payload, serving.application, 0 if head.path == EVENTS else PING):
                 return answer(self._refuse("foreign_application", FORBIDDEN))
             if head.path == EVENTS:
                 return self._event(serving, payload, body, claim, answer)
@@ -155,13 +177,16 @@ class DiscordHttpReceiver:
             self._count("ping")
             return answer(_json(answers.PONG))
         author, guild = answers.author_of(payload), text(payload, "guild_id")
-        if not text(payload, "id").isdigit() or not author:
-            raise MalformedEvent("the interaction has no id or user")
-        if guild and serving.guilds and guild not in serving.guilds:
+        if not text(payload, "id").isdigit() or not author or not text(payload, "token"):
+            raise MalformedEvent("the interaction has no id, user or token")
+        if guild and guild not in serving.guilds:
             self._count("foreign_guild")
             return answer(_json(answers.FOREIGN_GUILD))
+        if serving.left_to_apps(payload):
+            self._count("left_to_apps")
+            return answer(ACCEPTED)
         tenant = tenant_of(serving.application, guild)
-        if not answers.is_kept(payload):
+        if not answers.is_kept(payload, tenant):
             return self._spawn(self._immediate(serving, payload, tenant, author, answer))
         if answers.chosen_conversation(payload):
             return self._spawn(self._checked(serving, payload, body, tenant, author, answer))
@@ -178,7 +203,7 @@ class DiscordHttpReceiver:
         answer: AnswerSink,
     ) -> None:
         envelope = interaction_envelope(
-            payload, body, tenant, serving.me, serving.memo, value=value, now=self._clock.now()
+            payload, body, tenant, serving.me, serving.memo, serving.seal, value=value, now=self._clock.now()
         )
         self._admit(serving, envelope, _json(answers.deferred(payload)), answer)
 
@@ -236,6 +261,13 @@ class DiscordHttpReceiver:
             )
             self._logged_at, self._unlogged = now, 0
         return answer
+
+
+def _is_ours(payload: Mapping[str, Any], application: str, ping: int) -> bool:
+    """Whether it is for our application. A ping that names none proves itself by its signature."""
+    if text(payload, "application_id") == application:
+        return True
+    return payload.get("application_id") is None and number(payload, "type") == ping
 
 
 def _json(value: Mapping[str, Any]) -> HttpAnswer:

@@ -37,6 +37,10 @@ PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 1, 2, 3, 4, 5
 """Interaction types."""
 SLASH, CONTEXT = 1, 3
 """Command types: typed, and in the context menu of a message."""
+_PRIVATE, _GROUP = 2, 3
+"""The interaction context of other people's direct messages, and the channel type of a group of them."""
+EPHEMERAL = 1 << 6
+"""Flag of a message that one person alone sees."""
 
 _WORDS = {command.value: command for command in Command}
 _RATINGS = {rating.value: rating for rating in Rating}
@@ -64,6 +68,13 @@ def place_of(payload: Mapping[str, Any]) -> tuple[str, str]:
     return here, text(channel, "parent_id") if number(channel, "type") in THREADS else ""
 
 
+def is_shared(payload: Mapping[str, Any]) -> bool:
+    """Whether it happened in direct messages between people, where we are only because one of them brought us.
+    https://docs.discord.com/developers/interactions/receiving-and-responding#interaction-object-interaction-context-types
+    """
+    return number(payload, "context") == _PRIVATE or number(mapping(payload, "channel"), "type") == _GROUP
+
+
 def options_of(payload: Mapping[str, Any]) -> tuple[str, Mapping[str, Mapping[str, Any]]]:
     """The subcommand of a slash command, and its options by name."""
     given = items(mapping(payload, "data"), "options")
@@ -86,7 +97,7 @@ def _command(envelope: Envelope, payload: Mapping[str, Any], notes: Notes, who: 
         command = Command.HELP
     return CommandInvoked(
         event_id=envelope.event_id,
-        conversation=aside(envelope.tenant, channel, parent, who.id),
+        conversation=aside(envelope.tenant, channel, parent, who.id, shared=is_shared(payload)),
         author=who,
         command=command,
         text="",
@@ -99,12 +110,13 @@ def _asked(
 ) -> InboundMessage:
     """A question that is answered to the person alone. `notes.value` is the conversation that it goes on with."""
     channel, parent = place_of(payload)
+    here = aside(envelope.tenant, channel, parent, who.id, shared=is_shared(payload))
     interaction_id = needed(payload, "id")
     quoted = "\n".join(f"> {line}" for line in about.strip().split("\n")) if about.strip() else ""
     return InboundMessage(
         event_id=envelope.event_id,
         logical_id=f"interaction:{interaction_id}",
-        conversation=_chosen(notes.value, envelope.tenant) or aside(envelope.tenant, channel, parent, who.id),
+        conversation=_chosen(notes.value, envelope.tenant) or here,
         message_id="",  # no post: nothing to react to
         author=who,
         text=f"[About this message:]\n{quoted}\n\n{question}" if quoted else question,
@@ -127,11 +139,11 @@ def _chosen(key: str, tenant: str) -> ConversationRef | None:
 
 def _component(envelope: Envelope, payload: Mapping[str, Any], notes: Notes, who: Author) -> InboundEvent:
     data = mapping(payload, "data")
-    pressed = custom_ids.read(text(data, "custom_id"), envelope.tenant)
+    pressed = custom_ids.pressed_in(data, envelope.tenant)
     if pressed is None:
         return Ignored(event_id=envelope.event_id, reason="foreign_component")
     value = notes.value or ("" if custom_ids.is_reference(pressed.value) else pressed.value)
-    chosen = strings(data, "values")
+    chosen = () if text(data, "custom_id").startswith(custom_ids.CHOICE) else strings(data, "values")
     respond_url = _address(envelope, payload, FOLLOWUP)
     if pressed.kind == custom_ids.FEEDBACK:
         rating = _RATINGS.get(pressed.word)
@@ -145,14 +157,24 @@ def _component(envelope: Envelope, payload: Mapping[str, Any], notes: Notes, who
             turn_id=value or None,
             respond_url=respond_url,
         )
+    private = bool((number(mapping(payload, "message"), "flags") or 0) & EPHEMERAL)
     return ButtonPressed(
         event_id=envelope.event_id,
-        message=_pressed_on(envelope, payload, notes),
+        message=_privately_on(envelope, payload, who) if private else _pressed_on(envelope, payload, notes),
         author=who,
         action=pressed.word,
         value=chosen[0] if chosen else value,
         respond_url=respond_url,
+        private=private,
+        pressed_at=snowflake_time(text(payload, "id")) or envelope.received_at,
     )
+
+
+def _privately_on(envelope: Envelope, payload: Mapping[str, Any], who: Author) -> MessageRef:
+    """The private answer under which a button was pressed: the person's own conversation goes on."""
+    channel, parent = place_of(payload)
+    where = aside(envelope.tenant, channel, parent, who.id, shared=is_shared(payload))
+    return MessageRef(conversation=where, message_id=text(mapping(payload, "message"), "id"))
 
 
 def _pressed_on(envelope: Envelope, payload: Mapping[str, Any], notes: Notes) -> MessageRef:
@@ -163,15 +185,18 @@ def _pressed_on(envelope: Envelope, payload: Mapping[str, Any], notes: Notes) ->
     return MessageRef(conversation=conversation(envelope.tenant, channel, parent, root), message_id=message_id)
 
 
+def asked_in(data: Mapping[str, Any]) -> str:
+    """The question in a form of ours, "" in any other."""
+    ours = text(data, "custom_id") == custom_ids.ASK_MODAL
+    return _fields(data).get(custom_ids.QUESTION, "").strip() if ours else ""
+
+
 def _form(envelope: Envelope, payload: Mapping[str, Any], who: Author) -> InboundEvent:
     data = mapping(payload, "data")
-    if text(data, "custom_id") != custom_ids.ASK_MODAL:
-        return Ignored(event_id=envelope.event_id, reason="foreign_form")
-    fields = _fields(data)
-    question = fields.get(custom_ids.QUESTION, "").strip()
+    question = asked_in(data)
     if not question:
-        return Ignored(event_id=envelope.event_id, reason="empty_ask")
-    return _asked(envelope, payload, Notes(), who, question, fields.get(custom_ids.ABOUT, ""))
+        return Ignored(event_id=envelope.event_id, reason="foreign_form")
+    return _asked(envelope, payload, Notes(), who, question, _fields(data).get(custom_ids.ABOUT, ""))
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, str]:

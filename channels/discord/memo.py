@@ -15,6 +15,8 @@ from pathlib import Path
 import orjson
 import structlog
 
+from channels.discord.disk import written
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,7 +43,7 @@ class Memo:
                 except (orjson.JSONDecodeError, TypeError, ValueError):
                     continue  # a line cut short by a crash
                 if isinstance(key, str) and isinstance(value, str):
-                    self._known[key] = value
+                    self._know(key, value)
             self._lines = len(lines)
             self._trim()
             self._loaded = True
@@ -59,18 +61,23 @@ class Memo:
         new = {key: value for key, value in entries.items() if self._known.get(key) != value}
         if not new:
             return
-        self._known.update(new)
+        for key, value in new.items():
+            self._know(key, value)
         self._trim()
         async with self._writing:
             try:
                 if self._lines + len(new) > 2 * self._keep:
-                    await asyncio.to_thread(_rewrite, self._path, list(self._known.items()))
+                    await written(_rewrite, self._path, list(self._known.items()))
                     self._lines = len(self._known)
                 else:
-                    await asyncio.to_thread(_append, self._path, list(new.items()))
+                    await written(_append, self._path, list(new.items()))
                     self._lines += len(new)
             except OSError as error:
                 log.warning("memo_not_written", channel="discord", cure=error.strerror or "check the data folder")
+
+    def _know(self, key: str, value: str) -> None:
+        self._known[key] = value
+        self._known.move_to_end(key)
 
     def _trim(self) -> None:
         while len(self._known) > self._keep:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from channels.discord import text_in
+from channels.discord import beside_text, text_in
 from channels.discord.decode import Notes, iso_time, items, mapping, needed, number, snowflake_time, strings, text
 from channels.discord.place import author, conversation, is_chain
 from phantom.channel import Envelope
@@ -46,7 +46,7 @@ def message(envelope: Envelope, payload: Mapping[str, Any], notes: Notes) -> Inb
         raise MalformedEvent("the message has no author")
     where = conversation(envelope.tenant, channel, notes.parent, root_of(payload, notes))
     replied = _replied_to(payload)
-    answers_us = bool(notes.me) and text(mapping(replied, "author"), "id") == notes.me
+    answers_us = _answers_us(replied, notes)
     mentioned = text_in.mentions(payload, notes.me) or (notes.role != "" and notes.role in _roles(payload))
     return InboundMessage(
         event_id=envelope.event_id,
@@ -58,7 +58,7 @@ def message(envelope: Envelope, payload: Mapping[str, Any], notes: Notes) -> Inb
         sent_at=snowflake_time(message_id) or envelope.received_at,
         mentions_me=mentioned or answers_us,
         mentions_others=_names_others(payload, notes.me),
-        attachments=tuple(_attachment(one) for one in items(payload, "attachments")),
+        attachments=_files(payload, {} if answers_us else replied),
         reply_to=text(replied, "id") or None,
         raw=payload,
     )
@@ -74,7 +74,7 @@ def edited(envelope: Envelope, payload: Mapping[str, Any], notes: Notes) -> Inbo
         return Ignored(event_id=envelope.event_id, reason="own_edit")
     where = conversation(envelope.tenant, channel, notes.parent, root_of(payload, notes))
     replied = _replied_to(payload)
-    answers_us = bool(notes.me) and text(mapping(replied, "author"), "id") == notes.me
+    answers_us = _answers_us(replied, notes)
     return MessageEdited(
         event_id=envelope.event_id,
         logical_id=logical_id(channel, message_id),
@@ -138,6 +138,13 @@ def logical_id(channel: str, message_id: str) -> str:
     return f"{channel}:{message_id}"
 
 
+def _answers_us(replied: Mapping[str, Any], notes: Notes) -> bool:
+    """Whether it is a reply to a message of ours. A chain is noted for those alone, so it tells where Discord does not
+    show what is answered.
+    """
+    return bool(notes.root) or (bool(notes.me) and text(mapping(replied, "author"), "id") == notes.me)
+
+
 def _replied_to(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The message that this one answers; a forward has a reference too, of type 1, and answers nothing."""
     if (number(mapping(payload, "message_reference"), "type") or 0) != 0:
@@ -157,11 +164,10 @@ def _text(
     parts = []
     known = answers_us and (notes.root or not is_chain(where))
     if replied and not known:
-        parts.append(text_in.quoted(replied, notes.me))
+        parts.append(beside_text.quoted(replied, notes.me))
     parts.append(text_in.read(payload, notes.me, notes.role))
-    for snapshot in items(payload, "message_snapshots"):
-        parts.append(text_in.quoted(mapping(snapshot, "message"), ""))
-    parts += [f"[sticker: {text(one, 'name')}]" for one in items(payload, "sticker_items")]
+    parts += beside_text.forwarded(payload, notes.me)
+    parts += beside_text.beside(payload)
     return "\n\n".join(part for part in parts if part)
 
 
@@ -172,6 +178,12 @@ def _names_others(payload: Mapping[str, Any], me: str) -> bool:
 
 def _roles(payload: Mapping[str, Any]) -> tuple[str, ...]:
     return strings(payload, "mention_roles")
+
+
+def _files(payload: Mapping[str, Any], replied: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    """The files of a message, of those that it forwards, and of somebody else's that it answers."""
+    shown = [payload, *(mapping(one, "message") for one in items(payload, "message_snapshots")), replied]
+    return tuple(_attachment(file) for one in shown for file in items(one, "attachments"))
 
 
 def _attachment(file: Mapping[str, Any]) -> Attachment:

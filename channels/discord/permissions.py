@@ -14,6 +14,8 @@ USED = {
     "Read Message History": 1 << 16,
     "Add Reactions": 1 << 6,
 }
+ESSENTIAL = frozenset({"View Channels", "Send Messages"})
+"""Without these it cannot answer at all."""
 ADMINISTRATOR = 1 << 3
 NEEDED = sum(USED.values())
 

@@ -57,16 +57,20 @@ def conversation(tenant: str, channel: str, parent: str, root: str) -> Conversat
     return ConversationRef(channel=CHANNEL, tenant=tenant, place=channel, thread=thread, kind=ConversationKind.PUBLIC)
 
 
-def aside(tenant: str, channel: str, parent: str, user: str) -> ConversationRef:
-    """The private conversation of one person with us in a place: what commands begin."""
-    if tenant.endswith(f":{DIRECT}"):
+def aside(tenant: str, channel: str, parent: str, user: str, *, shared: bool = False) -> ConversationRef:
+    """The private conversation of one person with us in a place: what commands begin. Our own direct messages with
+    the person are that already, but not those between other people (`shared`), where a command may be used too.
+    """
+    direct = tenant.endswith(f":{DIRECT}")
+    if direct and not shared:
         return conversation(tenant, channel, "", "")
     return ConversationRef(
         channel=CHANNEL,
         tenant=tenant,
         place=parent or channel,
         thread=f"{ASIDE}{user}",
-        kind=ConversationKind.PUBLIC,
+        kind=ConversationKind.DIRECT if direct else ConversationKind.PUBLIC,
+        within=channel if parent else "",
     )
 
 

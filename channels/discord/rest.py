@@ -2,6 +2,9 @@
 
 What does *not* live here: what is said over it (`egress.py` and its neighbours). Rate limits are discord.py's buckets,
 so that one channel's 429 makes only that channel wait; a limit that lasts longer is reported instead of waited out.
+Answers to interactions go over a client of their own: they carry their own token instead of the bot's, and a limit on
+the whole bot does not hold for them, so a storm elsewhere cannot cost them their three seconds.
+https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from channels.discord import errors
+from channels.discord.answered import noted
 from channels.discord.hosts import is_discord
 from phantom.channel import Meter
 from phantom.clock import Clock
@@ -31,6 +35,15 @@ _REFRESH_PAUSE = 10.0
 _CONNECT_SECONDS = 5.0
 _FETCH_SECONDS = 300.0
 _MAX_RETRY_AFTER = 86_400.0
+_OWN_TOKEN = frozenset({"interaction_token", "webhook_token"})
+"""Parts of an address that speak for themselves."""
+
+
+@dataclass(slots=True)
+class Wire:
+    """Whether a request has left whose answer is not there yet. One that was answered 429 has done nothing."""
+
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +72,10 @@ class DiscordRest:
         self._clock = clock
         self._meter = meter
         self._http: PhantomHTTP | None = None
+        self._hook: PhantomHTTP | None = None
         self._fetching: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
+        self._date = ""
         self._refused_at: tuple[int, float] | None = None
 
     async def call(
@@ -73,14 +88,17 @@ class DiscordRest:
         form: Sequence[dict[str, Any]] | None = None,
         idempotent: bool = False,
         seconds: float = 15.0,
+        reason: str | None = None,
+        wire: Wire | None = None,
         **route: str,
     ) -> Any:
         """Discord's answer to `method path`, `{name}` in the path filled from `route`. Raises a `ChannelError`
         subclass; `DeliveryUnknown` when the call may have been done. Only an `idempotent` call is repeated after a
-        lost answer. `seconds` bounds one try on the wire, not the wait for a rate limit.
+        lost answer. `seconds` bounds one try on the wire, not the wait for a rate limit. `reason` is for the server's
+        audit log; `wire` is told whether a request is under way.
         """
         call = f"{method} {path}"
-        given = {"json": json, "params": params, "form": form}
+        given = {"json": json, "params": params, "form": form, "reason": reason, "trace_request_ctx": wire}
         options = {name: value for name, value in given.items() if value is not None}
         refreshed, tries = False, 1
         while True:
@@ -142,10 +160,11 @@ class DiscordRest:
 
     async def aclose(self) -> None:
         """Close the sessions; the next call opens a new one."""
-        http, self._http = self._http, None
+        clients, self._http, self._hook = (self._http, self._hook), None, None
         fetching, self._fetching = self._fetching, None
-        if http is not None:
-            await http.close()
+        for http in clients:
+            if http is not None:
+                await http.close()
         if fetching is not None:
             await fetching.close()
 
@@ -167,9 +186,11 @@ class DiscordRest:
         from channels.discord.http_client import ServerTrouble
 
         limits = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
+        hooked = not _OWN_TOKEN.isdisjoint(route)
         try:
-            http = await self._open()
-            http.token = self._token.reveal()
+            http = await self._open(hooked=hooked)
+            if not hooked:
+                http.token = self._token.reveal()
             return await http.request(Route(method, path, **route), timeout=limits, **options)
         # Not chained: these exceptions quote bodies and addresses, and an interaction's address carries its token.
         except discord.LoginFailure:
@@ -177,11 +198,15 @@ class DiscordRest:
         except discord.RateLimited as error:
             raise errors.limited(call, min(error.retry_after, _MAX_RETRY_AFTER)) from None
         except discord.HTTPException as error:
-            raise errors.from_answer(
+            if hooked and error.status == 401:
+                raise noted(errors.expired(call, error.code), error.status, error.code) from None
+            found = errors.from_answer(
                 call, error.status, error.code, retry_after=_retry_after(error), idempotent=idempotent
-            ) from None
+            )
+            raise noted(found, error.status, error.code, getattr(error, "_errors", None)) from None
         except ServerTrouble as error:
-            raise errors.from_answer(call, error.status, 0, retry_after=1.0, idempotent=idempotent) from None
+            found = errors.from_answer(call, error.status, 0, retry_after=1.0, idempotent=idempotent)
+            raise noted(found, error.status, 0) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise errors.refused_connection(call) from None
         except (aiohttp.ClientError, OSError):  # TimeoutError is an OSError
@@ -190,21 +215,25 @@ class DiscordRest:
             # discord.py trips over an answer that is not what its head says; it proves nothing either way.
             raise errors.lost(call, f"Discord's answer to {call} makes no sense", idempotent=idempotent) from None
 
-    async def _open(self) -> PhantomHTTP:
-        if self._http is not None:
-            return self._http
+    async def _open(self, *, hooked: bool) -> PhantomHTTP:
+        if (known := self._hook if hooked else self._http) is not None:
+            return known
         async with self._opening:
-            if self._http is None:
-                from channels.discord.http_client import PhantomHTTP
+            if (known := self._hook if hooked else self._http) is not None:
+                return known
+            from channels.discord.http_client import PhantomHTTP
 
-                http = PhantomHTTP(self.base_url, self._seen)
-                try:
-                    await http.static_login(self._token.reveal())
-                except BaseException:
-                    await http.close()
-                    raise
+            http = PhantomHTTP(self.base_url, self._seen)
+            try:
+                await (http.open_without_token() if hooked else http.static_login(self._token.reveal()))
+            except BaseException:
+                await http.close()
+                raise
+            if hooked:
+                self._hook = http
+            else:
                 self._http = http
-        return self._http
+            return http
 
     async def _renewed(self, used: str, refusal: AuthError) -> bool:
         """Whether the secret now has another value than the refused one. Asks its origin at most every ten seconds."""
@@ -224,8 +253,9 @@ class DiscordRest:
 
     def _seen(self, response: aiohttp.ClientResponse) -> None:
         date = response.headers.get("Date")
-        if not date:
+        if not date or date == self._date:
             return
+        self._date = date  # it names a second: the first answer of each is enough
         try:
             self.clock_skew = self._clock.now() - parsedate_to_datetime(date).timestamp()
         except ValueError:

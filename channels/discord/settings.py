@@ -34,18 +34,19 @@ class DiscordSettings(BaseModel):
     )
     public_key: Annotated[Secret | None, SecretField("discord_public_key"), Env("DISCORD_PUBLIC_KEY")] = Field(
         default=None,
-        description="The application's public key (64 hex digits), transport `http` only; Discord is asked for it when"
-        " it is not set.",
+        description="The application's public key (64 hex digits), transport `http` only; unset, the metadata service"
+        " or Discord names it.",
     )
     application_id: Annotated[str, Env("DISCORD_APPLICATION_ID")] = Field(
-        default="", description="Id of the application; if set, a token of another application is refused."
+        default="", description="Id of the application; if set, a token or an install of another one is refused."
     )
 
     owner: Annotated[str, Env("OWNER_DISCORD_USER_ID")] = Field(
-        default="", description="User id of the owner, who may always talk to Phantom."
+        default="",
+        description="User id of the owner, who may always talk to Phantom. With an owner and no list, nobody else may.",
     )
     allowed_users: Annotated[tuple[str, ...], Env("DISCORD_ALLOWED_USERS")] = Field(
-        default=(), description="User ids that may talk to Phantom; with no list at all, everyone may."
+        default=(), description="User ids that may talk to Phantom; with neither owner nor list, every member may."
     )
     allowed_roles: Annotated[tuple[str, ...], Env("DISCORD_ALLOWED_ROLES")] = Field(
         default=(), description="Role ids whose members may talk to Phantom."
@@ -71,6 +72,9 @@ class DiscordSettings(BaseModel):
         " thread before, or all.",
     )
 
+    reply_ping: Annotated[bool, Env("DISCORD_REPLY_PING")] = Field(
+        default=False, description="Whether an answer notifies whoever asked, as a reply of a person's does."
+    )
     message_content: Annotated[bool, Env("DISCORD_MESSAGE_CONTENT")] = Field(
         default=True,
         description="Ask for the Message Content Intent. Without it Phantom reads direct messages, mentions and replies"
@@ -112,7 +116,15 @@ class DiscordSettings(BaseModel):
         default=60.0, gt=0, le=300, description="Seconds of silence after which a gateway connection counts as dead."
     )
 
-    @field_validator("transport", "bots", "thread_followups", mode="before")
+    @field_validator("transport", mode="before")
+    @classmethod
+    def _known_transport(cls, value: object) -> object:
+        word = value.strip().lower() if isinstance(value, str) else value
+        if word not in ("gateway", "http"):
+            raise ValueError("must be gateway or http; unset it for the gateway")
+        return word
+
+    @field_validator("bots", "thread_followups", mode="before")
     @classmethod
     def _word(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -166,7 +178,19 @@ class DiscordSettings(BaseModel):
         if self.shard_ids and self.shard_count is None:
             raise ValueError("shard_ids needs shard_count: set DISCORD_SHARD_COUNT to the bot's total")
         if self.shard_count is not None and any(not 0 <= one < self.shard_count for one in self.shard_ids):
-            raise ValueError("shard_ids must be below shard_count")
+            raise ValueError(
+                "shard_ids must be 0 or more and below shard_count (DISCORD_SHARD_IDS, DISCORD_SHARD_COUNT)"
+            )
+        if len(set(self.shard_ids)) < len(self.shard_ids):
+            raise ValueError("shard_ids names a shard twice: correct DISCORD_SHARD_IDS")
+        if self.transport == "http" and self.shard_count is not None:
+            raise ValueError("only the gateway has shards: unset DISCORD_SHARD_COUNT, or set DISCORD_TRANSPORT=gateway")
+        return self
+
+    @model_validator(mode="after")
+    def _served(self) -> Self:
+        if self.dev_guild and self.allowed_guilds and self.dev_guild not in self.allowed_guilds:
+            raise ValueError("dev_guild is not served: add it to DISCORD_ALLOWED_GUILDS, or correct DISCORD_DEV_GUILD")
         return self
 
     def policy_options(self) -> dict[str, object]:

@@ -18,7 +18,6 @@ _EMOJI = re.compile(r"<a?:(?P<name>[A-Za-z0-9_]{1,64}):[0-9]{1,20}>")
 _COMMAND = re.compile(r"</(?P<name>[^:<>\n]{1,100}):[0-9]{1,20}>")
 _MOMENT = re.compile(r"<t:(?P<at>-?[0-9]{1,12})(?::[tTdDfFsSR])?>")
 _MAX_YEAR = 253_402_300_799
-_QUOTED = 600
 
 
 def read(payload: Mapping[str, Any], me: str, role: str = "") -> str:
@@ -26,7 +25,7 @@ def read(payload: Mapping[str, Any], me: str, role: str = "") -> str:
     said = text(payload, "content")
     if "<" not in said:
         return said.strip()
-    names = {text(user, "id"): _name(user) for user in items(payload, "mentions")}
+    names = {text(user, "id"): name_of(user) for user in items(payload, "mentions")}
 
     def person(match: re.Match[str]) -> str:
         if match["id"] == me:
@@ -50,19 +49,8 @@ def mentions(payload: Mapping[str, Any], me: str) -> bool:
     return f"<@{me}>" in said or f"<@!{me}>" in said
 
 
-def quoted(payload: Mapping[str, Any], me: str) -> str:
-    """A message that somebody replied to, shortened, as a quotation; "" when it says nothing."""
-    said = read(payload, me)
-    if not said:
-        return ""
-    if len(said) > _QUOTED:
-        said = said[: _QUOTED - 1] + "…"
-    name = _name(mapping(payload, "author")) or "someone"
-    lines = "\n".join(f"> {line}" for line in said.split("\n"))
-    return f"[In reply to {name}:]\n{lines}"
-
-
-def _name(user: Mapping[str, Any]) -> str:
+def name_of(user: Mapping[str, Any]) -> str:
+    """What people call a user there."""
     member = mapping(user, "member")
     return text(member, "nick") or text(user, "global_name") or text(user, "username")
 

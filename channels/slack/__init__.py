@@ -36,5 +36,6 @@ DESCRIPTOR = Descriptor(
     capabilities=CAPABILITIES,
     secrets=("slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_gateway_signing_secret"),
     enabled_by=("SLACK_TRANSPORT", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"),
+    apps="channels.slack.apps_catalogue:TABLE",
 )
 """The entry point `slack` of the group `phantom.channels`."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from channels.slack import CAPABILITIES
+from channels.slack.apps import SlackApps
+from channels.slack.apps_refusals import token_refused
 from channels.slack.behaviour import SlackBehaviour
 from channels.slack.boot import Bound
 from channels.slack.normalise import normalise
 from channels.slack.place import CHANNEL, Reader
 from channels.slack.web import SlackWeb
+from phantom.apps import AppPlace, AppSink
 from phantom.capabilities import Capability
 from phantom.channel import ChannelHealth, Envelope, Inbox, TextLimits
 from phantom.errors import AuthError, PhantomError
@@ -77,6 +80,7 @@ class SlackChannel:
         behaviour: SlackBehaviour,
         transport: Transport,
         webs: Sequence[SlackWeb],
+        apps: SlackApps,
         limits: TextLimits,
         policy: Mapping[str, object],
     ) -> None:
@@ -85,6 +89,7 @@ class SlackChannel:
         self.behaviour = behaviour
         self.transport = transport
         self._webs = tuple(webs)
+        self._apps = apps
         self._reader = Reader()
         self._bound: Bound | None = None
         self._state = "starting"
@@ -107,6 +112,7 @@ class SlackChannel:
             def live() -> None:
                 if not ready.is_set():
                     self._become("ready")
+                    self._apps.began()
                     log.info("slack_ready", channel=CHANNEL, transport=self.transport.name, team=bound.binding.team_id)
                     ready.set()
 
@@ -188,6 +194,21 @@ class SlackChannel:
     async def introduced(self, receipt: Receipt) -> None:
         await self._watched(self.behaviour.introduced(receipt))
 
+    def lend(self, sink: AppSink, events: frozenset[str]) -> None:
+        self._apps.lend(sink, events)
+
+    def app_intents(self) -> frozenset[str]:
+        return self._apps.app_intents()
+
+    async def app_place(self, action: str, params: Mapping[str, Any]) -> AppPlace:
+        return await self._apps.app_place(action, params)
+
+    async def act(self, action: str, params: Mapping[str, Any], *, key: str) -> Any:
+        try:
+            return await self._watched(self._apps.act(action, params, key=key))
+        except AuthError as error:
+            raise token_refused(error) from None
+
     async def _watched(self, call: Awaitable[T]) -> T:
         """A token that a call finds refused is refused for receiving too: `run` ends with the same error."""
         try:
@@ -214,6 +235,7 @@ class SlackChannel:
 
     def _bind(self, bound: Bound) -> None:
         self._bound = bound
+        self._apps.bound(bound)
         self.behaviour.me = bound.me
         self.behaviour.identity = bound.install
         self._reader = Reader(

@@ -7,7 +7,7 @@ team binding (`team.py`), meaning (`normalise.py`). A post is answered 200 only 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import structlog
 
 from channels.slack import http_answers as answers
 from channels.slack import suggest
+from channels.slack.apps_events import AppEvents
 from channels.slack.decode import (
     COMMAND,
     EVENT,
@@ -62,7 +63,7 @@ class SlackHttpReceiver:
     """A `SignedRoute` for the three Slack paths. Answers 503 until `open`, and again after `close`.
 
     `secrets` gives the plaintexts in force now (None: no Slack over HTTP is configured), `refresh` reads them again at
-    their origin.
+    their origin. `events` tells bridge apps.
     """
 
     paths = frozenset({EVENTS, INTERACTIVITY, COMMANDS})
@@ -76,12 +77,14 @@ class SlackHttpReceiver:
         refresh: Callable[[], Awaitable[object]] | None = None,
         max_body: int = 1_048_576,
         body_timeout: float = 10.0,
+        events: AppEvents | None = None,
     ) -> None:
         self.max_body = max_body
         self.body_timeout = body_timeout
         self.last_event_at: float | None = None
         self._clock = clock
         self._meter = meter
+        self._events = events
         self._secrets = secrets
         self._plaintexts: Sequence[str] = ()
         self._plaintexts_at = 0.0
@@ -202,7 +205,7 @@ class SlackHttpReceiver:
             log.warning("slack_events_rate_limited", channel=CHANNEL, cure="Slack drops events of this app for a while")
         key = event_key(claim.event_id, payload.get("event_id"), claim.mac)
         seen = glance(payload, serving.binding.team_id, serving.me)
-        return self._admit(serving, EVENT, JSON, key, body, now, answer, *seen)
+        return self._admit(serving, EVENT, JSON, key, body, payload, now, answer, *seen)
 
     def _challenge(self, payload: dict[str, Any], verdict: str, answer: AnswerSink) -> None:
         challenge = payload.get("challenge")
@@ -224,7 +227,7 @@ class SlackHttpReceiver:
         if payload["type"] == "block_suggestion":
             return self._spawn(self._suggest(serving, payload, answer))
         key = event_key(claim.event_id, None, claim.mac)
-        return self._admit(serving, INTERACTIVE, FORM, key, body, now, answer)
+        return self._admit(serving, INTERACTIVE, FORM, key, body, payload, now, answer)
 
     def _command(self, serving: Serving, body: bytes, claim: Claim, now: float, answer: AnswerSink) -> None:
         form = form_fields(body)
@@ -237,7 +240,8 @@ class SlackHttpReceiver:
         if verdict:
             return answer(self._refuse(verdict, answers.FORBIDDEN))
         key = event_key(claim.event_id, None, claim.mac)
-        return self._admit(serving, COMMAND, FORM, key, body, now, answer)
+        left = self._events is not None and self._events.left_to_apps(form)
+        return self._admit(serving, COMMAND, FORM, key, body, form, now, answer, left)
 
     def _admit(
         self,
@@ -246,12 +250,14 @@ class SlackHttpReceiver:
         encoding: str,
         key: str,
         body: bytes,
+        payload: Mapping[str, Any],
         now: float,
         answer: AnswerSink,
         idle: bool = False,
         session: str = "",
     ) -> None:
         self.last_event_at = now
+        events = self._events
 
         def done(admission: Admission) -> None:
             if not admission.stored:
@@ -260,6 +266,8 @@ class SlackHttpReceiver:
                 self._duplicate()
             else:
                 self._accepted()
+                if events is not None and events.listens:
+                    events.hear(kind, payload, key, now)
             return answer(answers.OK)
 
         serving.inbox.submit(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from channels.slack.apps_events import AppEvents
 from channels.slack.boot import Bound, boot_gateway, boot_token, check_signing
 from channels.slack.http_receiver import Serving, SlackHttpReceiver
 from channels.slack.settings import SlackSettings
@@ -36,6 +37,7 @@ class HttpTransport:
         settings: SlackSettings,
         context: ChannelContext,
         web: SlackWeb,
+        events: AppEvents,
         *,
         bot_token: Secret,
         signing: Sequence[Secret],
@@ -54,6 +56,7 @@ class HttpTransport:
             refresh=self._refresh,
             max_body=settings.max_body,
             body_timeout=settings.body_timeout,
+            events=events,
         )
 
     @property

@@ -103,6 +103,8 @@ def _action(
             action=name.removeprefix(BUTTON_PREFIX),
             value=value,
             respond_url=respond_url,
+            private=mapping(payload, "container").get("is_ephemeral") is True,
+            pressed_at=envelope.received_at,
         )
     return Ignored(event_id=event_id, reason="foreign_action")
 

@@ -17,7 +17,7 @@ from phantom.errors import MalformedEvent
 from phantom.events import Ignored, InboundEvent, MessageDeleted, MessageEdited
 from phantom.messages import Attachment, InboundMessage
 
-_SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
+SPOKEN = frozenset({"", "file_share", "thread_broadcast", "me_message", "bot_message"})
 _UNSHOWN_FILES = frozenset({"tombstone", "hidden_by_limit"})
 
 
@@ -28,7 +28,7 @@ def message(envelope: Envelope, payload: Mapping[str, Any], event: Mapping[str, 
         return _edited(envelope, payload, event, reader)
     if subtype == "message_deleted":
         return _deleted(envelope, event, needed(event, "deleted_ts"), reader)
-    if subtype not in _SPOKEN:
+    if subtype not in SPOKEN:
         return Ignored(event_id=envelope.event_id, reason="message_subtype")
     if event.get("hidden") is True:
         return Ignored(event_id=envelope.event_id, reason="hidden_message")

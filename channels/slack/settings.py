@@ -61,7 +61,8 @@ class SlackSettings(BaseModel):
     )
 
     owner: Annotated[str, Env("OWNER_SLACK_USER_ID")] = Field(
-        default="", description="User id of the owner, who may always talk to Phantom."
+        default="",
+        description="User id of the owner, who may always talk to Phantom. With an owner and no list, nobody else may.",
     )
     home_channel: Annotated[str, Env("SLACK_CHANNEL_ID")] = Field(
         default="", description="Channel id for notices and the introduction when nobody else is known."

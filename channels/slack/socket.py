@@ -16,8 +16,9 @@ import orjson
 import structlog
 
 from channels.slack import socket_frames, suggest
+from channels.slack.apps_events import AppEvents
 from channels.slack.boot import APP_CURE, Bound, boot_token, check_app_token
-from channels.slack.decode import EVENT, JSON
+from channels.slack.decode import COMMAND, EVENT, JSON
 from channels.slack.event_key import clean
 from channels.slack.glance import glance
 from channels.slack.place import CHANNEL
@@ -56,6 +57,7 @@ class SocketTransport:
         hello_timeout: float = 15.0,
         linger: float = 5.0,
         unconfigured: Sequence[SignedRoute] = (),
+        events: AppEvents | None = None,
     ) -> None:
         self.secrets = (bot_token, app_token)
         self.last_event_at: float | None = None
@@ -70,6 +72,7 @@ class SocketTransport:
         self._hello_timeout = hello_timeout
         self._linger = linger
         self._unconfigured = unconfigured
+        self._events = events
         self._links: set[SocketLink] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._replaced = 0
@@ -215,6 +218,7 @@ class _Intake:
         self._bound = bound
         self._clock = transport._clock
         self._meter = transport._meter
+        self._events = transport._events
 
     def frame(self, link: SocketLink, frame: Frame) -> None:
         self._meter.count("phantom_socket_frames_total", channel=CHANNEL, type=frame.type)
@@ -237,8 +241,12 @@ class _Intake:
     def _admit(self, link: SocketLink, frame: Frame) -> None:
         payload = frame.payload or {}
         now = self._transport.last_event_at = self._clock.now()
-        event_id = payload.get("event_id") if frame.kind == EVENT else None
+        sent = payload.get("event_id") if frame.kind == EVENT else None
+        event_id = clean(sent if isinstance(sent, str) and sent else frame.envelope_id)
+        events = self._events
         idle, session = glance(payload, self._bound.binding.team_id, self._bound.me.user_id)
+        if frame.kind == COMMAND and events is not None:
+            idle = events.left_to_apps(payload)
 
         def done(admission: Admission) -> None:
             if not admission.stored:
@@ -246,13 +254,15 @@ class _Intake:
                 self._outcome("storage")
                 return link.settle(None)
             self._outcome("duplicate" if admission.duplicate else "accepted")
+            if events is not None and events.listens and not admission.duplicate:
+                events.hear(frame.kind, payload, event_id, now)
             return link.settle(ack(frame.envelope_id))
 
         self._inbox.submit(
             Envelope(
                 channel=CHANNEL,
                 tenant=self._bound.binding.team_id,
-                event_id=clean(event_id if isinstance(event_id, str) and event_id else frame.envelope_id),
+                event_id=event_id,
                 kind=frame.kind,
                 body=orjson.dumps(payload),
                 received_at=now,

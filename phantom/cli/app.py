@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from phantom.cli import options as shared
+from phantom.cli.bridge import bridge_app
+from phantom.cli.secrets import secrets_app
 
 app = typer.Typer(
     name="phantom",
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The configuration as the daemon sees it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+app.add_typer(bridge_app, name="bridge")
+app.add_typer(secrets_app, name="secrets")
 
 
 @contextmanager
@@ -73,6 +77,9 @@ def dev(
         str | None,
         typer.Option(metavar="socket|http", help="The Slack transport to try.", envvar="SLACK_TRANSPORT"),
     ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="slack|discord", help="One platform instead of both.", show_default=False)
+    ] = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address of the page.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="NUMBER", help="Port of the page; 0: any free one.")
@@ -88,20 +95,32 @@ def dev(
     chosen = (transport or "socket").strip().lower()
     if chosen not in {"socket", "http"}:
         raise ConfigError("is neither `socket` nor `http`", where="SLACK_TRANSPORT", hint="unset it for `socket`")
+    if only not in {None, "slack", "discord"}:
+        raise ConfigError("is neither `slack` nor `discord`", where="--only", hint="leave it out for both")
     with quick_imports():
         import phantom.logs  # noqa: F401 - first, so that structlog comes without rich
         from phantom import dev as workspace
 
     raise typer.Exit(
-        workspace.main(transport=chosen, port=port, host=host, open_browser=open_browser, data_dir=data_dir)
+        workspace.main(transport=chosen, only=only, port=port, host=host, open_browser=open_browser, data_dir=data_dir)
     )
 
 
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.", show_default=False)] = Path(),
-    transport: Annotated[
-        str | None, typer.Option(metavar="socket|http|direct", help="How Slack reaches Phantom; asked when absent.")
+    slack: Annotated[
+        str | None,
+        typer.Option(
+            "--slack",
+            "--transport",
+            metavar="socket|http|direct|none",
+            help="How Slack reaches Phantom; asked when absent.",
+        ),
+    ] = None,
+    discord: Annotated[
+        str | None,
+        typer.Option(metavar="gateway|http|none", help="How Discord reaches Phantom; asked when absent."),
     ] = None,
     style: Annotated[str, typer.Option(metavar="env|yaml", help="One .env file, or YAML files beside it.")] = "env",
     name: Annotated[str | None, typer.Option(help="What the agent calls itself; asked when absent.")] = None,
@@ -111,7 +130,7 @@ def init(
     """Write a commented configuration to fill in. Asks for no secret and overwrites nothing."""
     from phantom.cli.init import main
 
-    raise typer.Exit(main(folder=folder, transport=transport, style=style, name=name, yes=yes, force=force))
+    raise typer.Exit(main(folder=folder, slack=slack, discord=discord, style=style, name=name, yes=yes, force=force))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from phantom.agent import AgentContext, SupportsCheck
 from phantom.agents.loader import describe, load_agent
-from phantom.channel import ChannelContext, Descriptor
+from phantom.channel import ChannelContext, Descriptor, SupportsSecrets
 from phantom.cli.output import Finding, Level
 from phantom.clock import SystemClock
 from phantom.errors import ConfigError, PhantomError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds for one part's questions."""
+EXPLAIN = "`phantom config explain` shows where it is read from"
 
 
 class ChannelFinding(Protocol):
@@ -40,13 +41,15 @@ class ChannelFinding(Protocol):
 
 async def check_parts(loaded: LoadedConfig) -> list[Finding]:
     """Agent, channels and secrets. Closes what it opened."""
+    unwanted: list[Secret] = []
     try:
         found = list(await _bounded("agent", _agent(loaded)))
         for name, channel in loaded.channels.items():
             if channel.error is None:
-                found += await _bounded(f"channel {name}", _channel(loaded, name, channel))
+                found += await _bounded(f"channel {name}", _channel(loaded, name, channel, unwanted))
         # Last: only now is it known which secrets anybody wants.
-        return [*await _secrets(loaded.secrets.known()), *found]
+        wanted = [secret for secret in loaded.secrets.known() if secret not in unwanted]
+        return [*await _secrets(wanted), *found]
     finally:
         await loaded.secrets.aclose()
 
@@ -58,7 +61,7 @@ async def _bounded(check: str, work: Awaitable[Sequence[Finding]]) -> Sequence[F
     except TimeoutError:
         return [_failed(check, f"no answer within {PATIENCE:.0f} s", "check the network, proxy and base addresses")]
     except PhantomError as error:
-        return [_failed(check, _text(error), error.hint)]
+        return [_failed(check, _text(error), error.hint or EXPLAIN)]
 
 
 def _failed(check: str, seen: str, cure: str) -> Finding:
@@ -104,7 +107,10 @@ async def _agent(loaded: LoadedConfig) -> Sequence[Finding]:
     return [Finding(check="agent", level=Level.OK, seen=describe(agent))]
 
 
-async def _channel(loaded: LoadedConfig, name: str, channel: ChannelConfig) -> Sequence[Finding]:
+async def _channel(
+    loaded: LoadedConfig, name: str, channel: ChannelConfig, unwanted: list[Secret]
+) -> Sequence[Finding]:
+    """Adds to `unwanted` the secrets that a live source may have for the channel, but that it does not need."""
     descriptor = descriptors()[channel.kind]
     context = ChannelContext(
         phantom_name=loaded.core.name,
@@ -117,7 +123,10 @@ async def _channel(loaded: LoadedConfig, name: str, channel: ChannelConfig) -> S
         options={},
     )
     # Built as the daemon builds it, which does no I/O but refuses what is missing.
-    resolve(descriptor.target, descriptor.extra)(channel.settings, context)
+    built = resolve(descriptor.target, descriptor.extra)(channel.settings, context)
+    if isinstance(built, SupportsSecrets):
+        held = [value for value in vars(channel.settings).values() if isinstance(value, Secret)]
+        unwanted += [secret for secret in held if secret not in built.secrets]
     examine = _own_doctor(descriptor)
     if examine is None:
         return [Finding(check=f"channel {name}", level=Level.OK, seen="its settings are complete; it has no doctor")]

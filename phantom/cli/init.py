@@ -10,32 +10,49 @@ from pathlib import Path
 import typer
 
 from phantom.cli.output import plain
-from phantom.cli.templates import FILES, TRANSPORTS, render
+from phantom.cli.templates import DISCORD, FILES, NONE, SLACK, render
 from phantom.errors import ConfigError
 
 STYLES = ("env", "yaml")
+NAMED = frozenset(DISCORD) - {NONE}
 
 
-def main(*, folder: Path, transport: str | None, style: str, name: str | None, yes: bool, force: bool) -> int:
+def main(
+    *,
+    folder: Path,
+    slack: str | None,
+    discord: str | None,
+    style: str,
+    name: str | None,
+    yes: bool,
+    force: bool,
+) -> int:
     """Write the files and say what to do next. Raises `ConfigError` for what exists already or cannot be written."""
     if style not in STYLES:
         raise ConfigError("is neither `env` nor `yaml`", where="--style", hint="`env` is one .env file")
     asking = not yes and sys.stdin.isatty()
-    if transport is None:
-        transport = _ask("How does Slack reach Phantom", "socket", asking, among=TRANSPORTS)
-    if transport not in TRANSPORTS:
-        raise ConfigError(f"is none of {', '.join(TRANSPORTS)}", where="--transport", hint="`socket` needs no address")
+    if slack is None:
+        # Somebody who names Discord alone does not mean Slack too.
+        slack = _ask("How does Slack reach Phantom", NONE if discord in NAMED else "socket", asking, among=SLACK)
+    if slack not in SLACK:
+        raise ConfigError(f"is none of {', '.join(SLACK)}", where="--slack", hint="`socket` needs no address")
+    if discord is None:
+        discord = _ask("How does Discord reach Phantom", "gateway" if slack == NONE else NONE, asking, among=DISCORD)
+    if discord not in DISCORD:
+        raise ConfigError(f"is none of {', '.join(DISCORD)}", where="--discord", hint="`gateway` needs no address")
+    if slack == discord == NONE:
+        raise ConfigError("leaves nothing to connect to", where="--slack none", hint="add `--discord gateway`")
     if name is None:
         name = _ask("What is the agent called", "Phantom", asking)
     _check_name(name)
     texts = {
-        folder / file: render(file, transport=transport, name=name, secrets_only=style == "yaml")
+        folder / file: render(file, slack=slack, discord=discord, name=name, secrets_only=style == "yaml")
         for file in FILES[style]
     }
     _write(texts, force=force)
     for path in texts:
         print(f"wrote {plain(str(path))} (mode 0600)" if path.name == ".env" else f"wrote {plain(str(path))}")
-    print(plain(_next(folder, transport)))
+    print(plain(_next(folder, slack, discord)))
     return 0
 
 
@@ -75,8 +92,8 @@ def _write(texts: Mapping[Path, str], *, force: bool) -> None:
             ) from error
 
 
-def _next(folder: Path, transport: str) -> str:
-    if transport == "http":
+def _next(folder: Path, slack: str, discord: str) -> str:
+    if slack == "http" and discord == NONE:
         fill = "check PHANTOM_METADATA_URL in .env (the metadata service there holds the secrets)"
     else:
         fill = "fill in the secrets in .env"

@@ -9,7 +9,7 @@ import sqlite3
 
 from phantom.errors import StorageError
 
-VERSION = 1
+VERSION = 2
 
 STATE_ADMITTED, STATE_CLAIMED, STATE_RUNNING, STATE_DONE, STATE_IGNORED, STATE_DUPLICATE, STATE_FAILED = range(7)
 """Life of an inbox row. Rows below STATE_DONE still need work and are picked up again after a restart."""
@@ -79,6 +79,17 @@ CREATE TABLE approval (
 ) WITHOUT ROWID;
 """
 
+CALLS = """
+CREATE TABLE bridge_call (
+    key TEXT PRIMARY KEY,
+    action TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    result BLOB,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+"""
+"""Calls that bridge apps made under an idempotency key; `result` is NULL until one is done."""
+
 
 def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
     """Set the journal mode, create or check the tables. Raises `StorageError` for a file from a newer Phantom."""
@@ -88,7 +99,9 @@ def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {CALLS} PRAGMA user_version = {VERSION}; COMMIT;")
+    elif found == 1:
+        connection.executescript(f"BEGIN IMMEDIATE; {CALLS} PRAGMA user_version = {VERSION}; COMMIT;")
     elif found > VERSION:
         raise StorageError(
             f"the data folder was written by a newer Phantom (schema {found}, this one knows {VERSION})",

@@ -20,7 +20,7 @@ RUNBOOKS = [
     ROOT / "docs/how-to" / f"{name}.md"
     for name in ("slack-http", "slack-socket-mode", "discord", "discord-interactions")
 ]
-OUTSIDE_SETTINGS = {"PHANTOM_CONFIG_DIR"}
+OUTSIDE_SETTINGS = {"PHANTOM_CONFIG_DIR", "PHANTOM_BRIDGE_URL", "PHANTOM_BRIDGE_SECRET", "PHANTOM_BRIDGE_SECRET_ID"}
 
 
 def ids(page: Path) -> str:
@@ -54,7 +54,7 @@ def test_every_variable_named_is_read(page: Path) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=ids)
 def test_every_command_and_flag_named_exists(page: Path) -> None:
     for line in re.findall(
-        r"(?:^|[`/ ])phantom ((?:start|dev|init|doctor|status|config|version)\b[^`\n#|]*)", page.read_text()
+        r"(?:^|[`/ ])phantom ((?:start|dev|init|doctor|status|config|version|bridge)\b[^`\n#|]*)", page.read_text()
     ):
         words = line.split()
         command = typer.main.get_command(app)

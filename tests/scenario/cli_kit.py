@@ -13,7 +13,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "phantom")
-_OURS = ("PHANTOM_", "SLACK_", "OWNER_", "ANTHROPIC_", "OPENAI_", "OPENROUTER_", "METADATA_", "PORT", "LOG_", "SECRET_")
+_OURS = (
+    "PHANTOM_",
+    "SLACK_",
+    "OWNER_",
+    "ANTHROPIC_",
+    "OPENAI_",
+    "OPENROUTER_",
+    "DISCORD_",
+    "METADATA_",
+    "PORT",
+    "LOG_",
+    "SECRET_",
+)
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 PATIENCE = 30.0
 

@@ -17,7 +17,7 @@ from phantom.channel import ChannelContext
 from phantom.clock import Clock, SystemClock
 from phantom.events import InboundEvent
 from phantom.health import HealthReport
-from phantom.identity import Identity
+from phantom.identity import Identity, IdentityProvider
 from phantom.messages import ConversationRef, InboundMessage, MessageRef, OutboundMessage, Receipt
 from phantom.metrics import PrometheusMeter
 from phantom.secrets import HeldSource, Secret
@@ -105,11 +105,16 @@ class Wire:
 
 @asynccontextmanager
 async def wired(
-    tmp_path: Path, fake: FakeDiscord | None = None, *, clock: Clock | None = None, **settings: Any
+    tmp_path: Path,
+    fake: FakeDiscord | None = None,
+    *,
+    clock: Clock | None = None,
+    identity: IdentityProvider = _nobody,
+    **settings: Any,
 ) -> AsyncIterator[Wire]:
     """A channel that does not run yet (use `conformance_bench.running` or its `run`)."""
     if fake is None:
-        async with FakeDiscord() as made, wired(tmp_path, made, clock=clock, **settings) as wire:
+        async with FakeDiscord() as made, wired(tmp_path, made, clock=clock, identity=identity, **settings) as wire:
             yield wire
         return
     source, meter = HeldSource("discord_bot_token", fake.token), PrometheusMeter()
@@ -118,7 +123,7 @@ async def wired(
         clock=clock or SystemClock(),
         meter=meter,
         secret=lambda name: Secret(name, HeldSource(name, None)),
-        identity=_nobody,
+        identity=identity,
         tenant_status=Quiet(),
         data_dir=tmp_path / CHANNEL,
         options={},

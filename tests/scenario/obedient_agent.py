@@ -8,6 +8,7 @@
     raise / mute  breaks / ends without an answer
     history       tells what was said before
     ping          tries to notify everybody
+    choose N      offers N buttons
     else          echoes
 """
 
@@ -19,7 +20,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from phantom.agent import AgentContext, AgentEvent, ApprovalNeeded, Final, TextDelta, Turn
-from phantom.messages import LocalFile
+from phantom.messages import Button, LocalFile
 
 
 class ObedientAgent:
@@ -57,6 +58,9 @@ class ObedientAgent:
                 yield TextDelta(text="<!channel> @here ")
                 await _gate(rest)
                 yield Final(text=f"hello <!channel> <!everyone> <@{turn.author.id}> @here @channel")
+            case "choose":
+                buttons = [Button(action="pick", label=f"Choice {n}", value=f"I take {n}") for n in range(int(rest))]
+                yield Final(text=f"choose of {rest}", buttons=tuple(buttons))
             case "mute":
                 return
             case _:

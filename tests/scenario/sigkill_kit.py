@@ -1,30 +1,39 @@
-"""The kill test itself, for either transport: load, SIGKILL at random instants, restart, and the count at the end.
+"""The kill test itself: load on every platform at once, SIGKILL at random instants, restart, and the count at the end.
 
-Each conversation has several messages under way: a person writes the next one as soon as the last was acked, not when
-it was answered. So the order of admission is the order of writing, and answers must come in that order.
+What people do on a platform, and how an answer is told there, is in `sigkill_slack_kit.py` and
+`sigkill_discord_kit.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
 import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from phantom.testing import FakeMetadata
-from phantom.testing.daemon_process import GATEWAY_SECRET, DaemonProcess, gateway_env, socket_env
-from phantom.testing.fake_slack import FakeSlack
-from phantom.testing.fake_slack.changes import MessageChanged
-from phantom.testing.fake_slack.deliveries import RetrySchedule
-from phantom.testing.fake_slack.message import FakeMessage
-from phantom.testing.fake_slack.model import FakeChannel, FakeUser
+from phantom.testing.daemon_process import DaemonProcess
 
 HERE = Path(__file__).parent
 ANSWER = re.compile(r"answer (\d+)\.")
-AHEAD = 4
+AHEAD = 3
+"""How many questions a person asks before the first of them is answered."""
+SETTLE = 60.0
+"""Seconds after the last kill until everything must be answered."""
+
+AtWork = Callable[[], Awaitable[None]]
+"""Returns once the daemon that was started last runs turns."""
+Moment = Callable[[random.Random, AtWork], Awaitable[None]]
+"""Called right after a start; returns at an instant that is worth a kill."""
+
+
+def proving() -> bool:
+    """Whether this is the long proof."""
+    return bool(os.environ.get("PHANTOM_KILLS"))
 
 
 def kills(normally: int) -> int:
@@ -33,148 +42,134 @@ def kills(normally: int) -> int:
 
 
 @dataclass
-class Talk:
-    """One conversation: a DM, or one thread of a channel. `asked` are the numbers in the order they were acked."""
+class Tally:
+    """What became of the questions of one platform. `asked` counts those that must be answered."""
 
-    user: FakeUser
-    place: FakeChannel
-    root: FakeMessage | None = None
-    asked: list[int] = field(default_factory=list)
+    name: str
+    asked: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
+    stray: list[str] = field(default_factory=list)
+    """Messages of the bot that answer nothing: progress that was left behind, an answer to nobody's question."""
+
+    def add(self, place: str, asked: Sequence[int], answers: Sequence[int], *, maybe: Sequence[int] = ()) -> None:
+        """One conversation. `maybe` are questions that the platform has told the person were not taken: they may be
+        answered, once, and wherever in the order.
+        """
+        self.asked += len(asked)
+        counted = Counter(answers)
+        self.lost += [f"{place}: {number}" for number in asked if number not in counted]
+        self.doubled += [f"{place}: {number} x{count}" for number, count in counted.items() if count > 1]
+        self.stray += [f"{place}: {number}" for number in counted if number not in asked and number not in maybe]
+        firm = [number for number in dict.fromkeys(answers) if number in asked]
+        if firm != [number for number in asked if number in counted]:
+            self.disordered.append(f"{place}: asked {list(asked)}, answered {firm}")
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that went wrong, a line each."""
+        kinds = {"lost": self.lost, "doubled": self.doubled, "out of order": self.disordered, "stray": self.stray}
+        return [f"{self.name} {kind}: {one}" for kind, found in kinds.items() for one in found]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.asked} questions, {len(self.lost)} lost, {len(self.doubled)} doubled,"
+            f" {len(self.disordered)} conversations out of order, {len(self.stray)} stray"
+        )
 
 
-class Load:
-    """People who keep writing, whatever becomes of the daemon; each has at most `AHEAD` questions unanswered."""
+class Load(Protocol):
+    """People on one platform who keep asking, whatever becomes of the daemon."""
 
-    def __init__(self, slack: FakeSlack, *, dms: int = 10, channels: int = 4, threads: int = 3) -> None:
-        self.slack = slack
-        self.talks = [Talk(user, slack.dm(user)) for user in (slack.add_user(f"u{n}") for n in range(dms))]
-        for n in range(channels):
-            place = slack.add_channel(f"c{n}", members=[slack.owner])
-            self.talks += [Talk(slack.owner, place) for _ in range(threads)]
-        self._next = 0
-        self._stop = asyncio.Event()
-        self._answered: set[int] = set()
-        self._more = asyncio.Condition()
+    @property
+    def name(self) -> str: ...
 
     async def run(self) -> None:
-        """Write until `stop`, then return once everything written is acked."""
-        watch = asyncio.create_task(self._watch())
-        async with asyncio.TaskGroup() as group:
-            for talk in self.talks:
-                group.create_task(self._write(talk))
-        watch.cancel()
+        """Ask until `stop`, then return once the platform has delivered what it delivers."""
+        ...
 
-    async def _watch(self) -> None:
-        async with self.slack.subscribe() as changes:
-            async for change in changes:
-                if isinstance(change, MessageChanged) and change.message.user == self.slack.bot.id:
-                    found = {int(number) for number in ANSWER.findall(change.message.shown)}
-                    if not found <= self._answered:
-                        async with self._more:
-                            self._answered |= found
-                            self._more.notify_all()
+    async def met(self) -> None:
+        """Wait until the daemon knows everybody whom it has to know to find what they wrote in its absence."""
+        ...
 
-    def _may_write(self, talk: Talk) -> bool:
-        return self._stop.is_set() or sum(number not in self._answered for number in talk.asked) < AHEAD
+    async def stop(self) -> None: ...
 
-    async def stop(self) -> None:
-        """Write no more."""
-        self._stop.set()
-        async with self._more:
-            self._more.notify_all()
+    async def settled(self, within: float) -> None:
+        """Wait until every question is answered, at most so many seconds."""
+        ...
 
-    async def _write(self, talk: Talk) -> None:
-        random_ = random.Random(id(talk))
-        while not self._stop.is_set():
-            self._next += 1
-            number = self._next
-            before = len(self.slack.delivered)
-            mention = "" if talk.place.kind == "im" else f"{self.slack.mention} "
-            message = await self.slack.post(
-                talk.user,
-                talk.place,
-                f"{mention}question {number}",
-                thread_ts=talk.root.ts if talk.root else None,
-            )
-            if talk.root is None and talk.place.kind != "im":
-                talk.root = message
-            sent = [one for one in self.slack.delivered.all[before:] if f"question {number}" in str(one.payload)]
-            assert sent
-            talk.asked.append(number)
-            await asyncio.gather(*(one.settled.wait() for one in sent))
-            assert all(one.acked for one in sent)
-            pause = random_.choice((0.0, 0.0, 0.05, 0.3, 1.5))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), pause)
-            async with self._more:
-                await self._more.wait_for(lambda: self._may_write(talk))
+    def tally(self) -> Tally: ...
 
 
-def answers(slack: FakeSlack, talk: Talk) -> list[int]:
-    """The numbers that the bot answered with in this conversation, in the order of its messages."""
-    place = slack.channel(talk.place)
-    found: list[tuple[str, int]] = []
-    for message in place.messages.values():
-        in_talk = talk.root is None or message.thread_ts == talk.root.ts
-        if message.user == slack.bot.id and in_talk and not message.deleted:
-            found += [(message.ts, int(number)) for number in ANSWER.findall(message.shown)]
-    return [number for _, number in sorted(found)]
+async def at_the_start(instants: random.Random, at_work: AtWork) -> None:
+    """From before it listens, over connecting, to recovery."""
+    await asyncio.sleep(instants.uniform(0.0, 2.0))
 
 
-async def survive(slack: FakeSlack, daemon: DaemonProcess, count: int, *, seed: int) -> None:
-    """Kill `count` times under load, then prove that every question was answered once, in order."""
-    instants = random.Random(seed)
-    load = Load(slack)
-    writing = asyncio.create_task(load.run())
-    await daemon.start()
-    for _ in range(count):
-        # From before it listens, over recovery, to the middle of full work.
-        await asyncio.sleep(instants.choice((0.05, 0.5, 1.0, 1.2)) + instants.uniform(0.0, 1.4))
-        assert daemon.alive, daemon.output[-4000:]
-        await daemon.kill()
-        await daemon.start(ready=False)
-    await load.stop()
-    await daemon.until_ready()
-    await asyncio.wait_for(writing, 60)
-    total = sum(len(talk.asked) for talk in load.talks)
-
-    def all_answered() -> bool:
-        return all(len(set(answers(slack, talk))) >= len(talk.asked) for talk in load.talks)
-
-    with contextlib.suppress(TimeoutError):  # what is missing is told below, by number
-        await slack.wait_for(all_answered, timeout=60)
-    await daemon.until(lambda health: health["journal"]["backlog"] == 0, within=30)
-    assert daemon.starts == count + 1
-    for talk in load.talks:
-        assert answers(slack, talk) == talk.asked, f"{talk.place.name} of {total} questions: {daemon.output[-6000:]}"
-    assert "Traceback" not in daemon.output, daemon.output[-8000:]
-    print(f"{count} kills, {total} questions over {slack.transport}, each answered once and in order")
+async def in_full_work(instants: random.Random, at_work: AtWork) -> None:
+    """While it takes up what was left and answers what is new."""
+    await at_work()
+    await asyncio.sleep(instants.uniform(0.0, 5.0 if proving() else 2.0))
 
 
-async def survive_socket(folder: Path, count: int, *, seed: int = 1) -> None:
-    """The test over Socket Mode."""
-    async with FakeSlack() as slack:
-        slack.sockets.schedule = RetrySchedule((0.05,), forever=True)
-        daemon = _daemon(socket_env(slack), folder)
-        try:
-            await survive(slack, daemon, count, seed=seed)
-        finally:
-            await daemon.aclose()
+async def _nothing() -> None:
+    """The first start is at work already."""
 
 
-async def survive_http(folder: Path, count: int, *, seed: int = 2) -> None:
-    """The test over signed posts."""
-    async with FakeSlack(transport="http") as slack, FakeMetadata() as metadata:
-        daemon = _daemon(gateway_env(slack, metadata), folder)
-        schedule = RetrySchedule((0.05,), forever=True)
-        slack.deliver_over_http(daemon.url, profile="gateway", secret=GATEWAY_SECRET, schedule=schedule)
-        try:
-            await survive(slack, daemon, count, seed=seed)
-        finally:
-            await daemon.aclose()
+def _work_of(daemon: DaemonProcess) -> AtWork:
+    before = len(daemon.events("turns_running"))
+
+    async def at_work() -> None:
+        await daemon.until_logged("turns_running", before + 1, within=30)
+
+    return at_work
 
 
-def _daemon(env: dict[str, str], folder: Path) -> DaemonProcess:
+def counting(env: dict[str, str], folder: Path) -> DaemonProcess:
+    """A daemon whose agent answers "question 7" by "answer 7."."""
     return DaemonProcess(
-        env=env | {"PHANTOM_AGENT": "counting_agent:make"}, data_dir=folder / "data", python_path=[HERE]
+        env=env | {"PHANTOM_AGENT": "counting_agent:make"},
+        data_dir=folder / "data",
+        python_path=[HERE],
+        ready_within=30,
     )
+
+
+async def survive(
+    daemon: DaemonProcess, loads: Sequence[Load], count: int, *, seed: int, moments: Sequence[Moment]
+) -> None:
+    """Kill `count` times under load, then prove that every question was answered once, in order, in its place."""
+    instants = random.Random(seed)
+    await daemon.start()
+    await daemon.until(lambda health: all(one["ok"] for one in health["channels"].values()), within=30)
+    writing = [asyncio.create_task(load.run(), name=load.name) for load in loads]
+    try:
+        for load in loads:
+            await load.met()
+        at_work: AtWork = _nothing
+        for number in range(count):
+            # Each kind of moment in turn, so that few kills see all of them.
+            await moments[number % len(moments)](instants, at_work)
+            assert daemon.alive, daemon.output[-4000:]
+            await daemon.kill()
+            at_work = _work_of(daemon)
+            await daemon.start(ready=False)
+        for load in loads:
+            await load.stop()
+        await daemon.until_ready()
+        await asyncio.wait_for(asyncio.gather(*writing), SETTLE)
+    finally:
+        for task in writing:
+            task.cancel()
+    for load in loads:
+        await load.settled(SETTLE)
+    await daemon.until(lambda health: health["journal"]["backlog"] == 0, within=30)
+    tallies = [load.tally() for load in loads]
+    (daemon.data_dir.parent / "output.log").write_text(daemon.output)
+    print(f"{count} kills; " + "; ".join(map(str, tallies)))
+    assert daemon.starts == count + 1
+    faults = [fault for tally in tallies for fault in tally.faults]
+    assert not faults, "\n".join([*faults, *map(str, tallies), daemon.output[-6000:]])
+    assert all(tally.asked for tally in tallies)
+    assert "Traceback" not in daemon.output, daemon.output[-8000:]

@@ -25,9 +25,31 @@ def test_what_init_writes_is_private_and_loads(tmp_path: Path, transport: str, s
         assert "direct" in rows["slack.http_profile"]
 
 
+@pytest.mark.parametrize("style", ["env", "yaml"])
+@pytest.mark.parametrize(("slack", "discord"), [(None, "gateway"), (None, "http"), ("socket", "gateway")])
+def test_discord_alone_and_beside_slack(tmp_path: Path, slack: str | None, discord: str, style: str) -> None:
+    more = ("--slack", slack) if slack else ()
+    phantom("init", "--yes", "--discord", discord, *more, "--style", style, cwd=tmp_path)
+    env = tmp_path / ".env"
+    assert "\nDISCORD_BOT_TOKEN=\n" in env.read_text()
+    assert ("#DISCORD_PUBLIC_KEY=" in env.read_text()) == (discord == "http")
+    explained = phantom("config", "explain", cwd=tmp_path)
+    rows = {line.split()[0]: line for line in explained.stdout.splitlines() if "." in line}
+    assert discord in rows["discord.transport"]
+    assert ("slack.transport" in rows) == (slack is not None)
+    # Filled in, it is what the daemon starts with.
+    env.write_text(env.read_text().replace("DISCORD_BOT_TOKEN=", f"DISCORD_BOT_TOKEN={'x' * 70}"))
+    assert "set (.env DISCORD_BOT_TOKEN)" in phantom("config", "explain", "discord", cwd=tmp_path).stdout
+
+
 def test_the_default_is_socket_mode_without_questions_when_nobody_can_answer(tmp_path: Path) -> None:
     phantom("init", cwd=tmp_path)
-    assert "SLACK_TRANSPORT=socket" in (tmp_path / ".env").read_text()
+    written = (tmp_path / ".env").read_text()
+    assert "SLACK_TRANSPORT=socket" in written
+    assert "\n#DISCORD_BOT_TOKEN=\n" in written
+    assert "discord" not in phantom("config", "explain", cwd=tmp_path).stdout
+    phantom("init", "elsewhere", "--slack", "none", cwd=tmp_path)
+    assert "\nDISCORD_TRANSPORT=gateway\n" in (tmp_path / "elsewhere" / ".env").read_text()
 
 
 def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
@@ -49,13 +71,25 @@ def test_a_folder_is_made_and_named_in_the_next_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--transport", "pigeon"), ("--style", "toml"), ("--name", "it's"), ("--name", ""), ("--name", "a\nb")],
+    [
+        ("--slack", "pigeon"),
+        ("--discord", "pigeon"),
+        ("--style", "toml"),
+        ("--name", "it's"),
+        ("--name", ""),
+        ("--name", "a\nb"),
+    ],
 )
 def test_a_wrong_answer_is_one_clear_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     said = phantom("init", "--yes", *arguments, cwd=tmp_path, status=78)
     assert said.stderr.startswith(f"phantom: {arguments[0]}: ")
     assert len(said.stderr.splitlines()) == 1
     assert not (tmp_path / ".env").exists()
+
+
+def test_nothing_to_connect_to_is_refused(tmp_path: Path) -> None:
+    said = phantom("init", "--slack", "none", "--discord", "none", cwd=tmp_path, status=78)
+    assert "add `--discord gateway`" in said.stderr
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:

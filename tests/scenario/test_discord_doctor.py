@@ -57,7 +57,7 @@ async def test_a_refused_and_an_impossible_token(tmp_path: Path) -> None:
             assert only.level is Level.FAIL
             assert only.cure
         (only,) = await diagnosis(tmp_path, fake, bot_token=None)
-        assert "DISCORD_BOT_TOKEN" in only.cure
+        assert "SECRET_SOURCE=metadata" in only.cure
 
 
 async def test_a_missing_intent_names_the_switch(tmp_path: Path) -> None:

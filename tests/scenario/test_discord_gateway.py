@@ -219,6 +219,42 @@ async def test_a_bad_token_is_an_auth_error_before_and_while_serving(tmp_path: P
             assert wire.channel.health().ok
 
 
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (4004, "auth_failed"),
+        (4010, "bad_shards"),
+        (4011, "bad_shards"),
+        (4012, "bad_client"),
+        (4013, "bad_client"),
+        (4014, "disallowed_intents"),
+    ],
+)
+async def test_what_no_repetition_cures_rests_this_channel(tmp_path: Path, code: int, name: str) -> None:
+    """Never a `ConfigError`, with which a daemon that serves Discord alone would end."""
+    async with wired(tmp_path, shard_count=1) as wire:
+        task = asyncio.create_task(wire.channel.run(wire.inbox, ready := asyncio.Event()))
+        await asyncio.wait_for(ready.wait(), 10)
+        wire.fake.faults.close_gateway(code)
+        with pytest.raises(AuthError) as raised:
+            await asyncio.wait_for(task, 10)
+        assert raised.value.code == name
+        assert raised.value.hint
+        assert not wire.channel.health().ok
+
+
+async def test_when_more_shards_are_wanted_discord_is_asked_how_many(tmp_path: Path) -> None:
+    async with wired(tmp_path) as wire:
+        task = asyncio.create_task(wire.channel.run(wire.inbox, ready := asyncio.Event()))
+        await asyncio.wait_for(ready.wait(), 10)
+        wire.fake.faults.close_gateway(4011)
+        with pytest.raises(ConnectError):
+            await asyncio.wait_for(task, 10)
+        wire.fake.app.shards = wire.fake.app.max_concurrency = 2
+        async with running(wire, wire.inbox):
+            assert wire.channel.health().facts["shards"] == 2
+
+
 async def test_the_token_of_another_application_is_refused(tmp_path: Path) -> None:
     async with wired(tmp_path, application_id="999") as wire:
         error = await refused(wire)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from channels.discord.place import CHAIN
@@ -120,6 +121,82 @@ async def test_roles_come_with_the_author_and_our_role_is_us(tmp_path: Path) -> 
         async with served(tmp_path, fake) as wire:
             await fake.post(alice, fake.general, f"{fake.mention} hello")
             assert (await wire.until_said("hello")).author.roles == (staff.id,)
+
+
+async def test_what_a_message_shows_besides_its_words(tmp_path: Path) -> None:
+    async with served(tmp_path) as wire:
+        fake = wire.fake
+        plain = await fake.post(fake.owner, fake.dm(fake.owner), "first")
+        await wire.until_said("first")
+        file = {"id": "9", "filename": "f.txt", "size": 3, "url": "https://cdn.discordapp.com/attachments/1/9/f.txt"}
+        hook = {"id": "77", "username": "monitor", "bot": True}
+        alert = {"type": "rich", "title": "Disk full", "fields": [{"name": "host", "value": "db1"}]}
+        reply = {"type": 0, "message_id": "5", "channel_id": plain.channel_id}
+        shapes: dict[str, tuple[dict[str, Any], list[str]]] = {
+            "poll": (
+                {"poll": {"question": {"text": "Lunch?"}, "answers": [{"poll_media": {"text": "Pizza"}}]}},
+                ["[poll: Lunch?]", "- Pizza"],
+            ),
+            "forward": (
+                {
+                    "message_reference": reply | {"type": 1},
+                    "message_snapshots": [{"message": {"content": "far away", "attachments": [file]}}],
+                },
+                ["[Forwarded message:]", "> far away"],
+            ),
+            "embed": (
+                {
+                    "content": "why?",
+                    "message_reference": reply,
+                    "referenced_message": {"id": "5", "author": hook, "embeds": [alert], "attachments": [file]},
+                },
+                ["[In reply to monitor:]", "> **Disk full**", "> host: db1", "why?"],
+            ),
+            "display": ({"components": [{"type": 17, "components": [{"type": 10, "content": "boxed"}]}]}, ["boxed"]),
+            "preview": ({"content": "see", "embeds": [{"type": "link", "title": "a page"}]}, ["see"]),
+            "sticker": ({"sticker_items": [{"id": "1", "name": "wave"}]}, ["[sticker: wave]"]),
+        }
+        for extra, shown in shapes.values():
+            payload = plain.to_discord(me=fake.bot.id) | {"id": fake.core.world.ids.next(), "content": ""} | extra
+            await fake.emit("MESSAGE_CREATE", payload)
+            event = await wire.until_said(shown[0])
+            assert event.text.replace("\n\n", "\n").split("\n") == shown
+            assert [one.name for one in event.attachments] == (["f.txt"] if "message_reference" in extra else [])
+
+
+async def test_a_reply_to_us_of_which_discord_does_not_show_what_it_answers(tmp_path: Path) -> None:
+    async with served(tmp_path) as wire:
+        fake = wire.fake
+        asked = await fake.post(fake.owner, fake.general, f"{fake.mention} begin")
+        begun = await wire.until_said("begin")
+        answer = wire.message(await wire.channel.send(wire.answer(asked, "one")))
+        for kind, text in ((0, "and then?"), (1, "look what it said")):
+            payload = asked.to_discord(me=fake.bot.id) | {
+                "id": fake.core.world.ids.next(),
+                "guild_id": fake.guild.id,
+                "content": text,
+                "mentions": [],
+                "message_reference": {"type": kind, "message_id": answer.id, "channel_id": fake.general.id},
+                "referenced_message": None,
+            }
+            await fake.emit("MESSAGE_CREATE", payload, guild_id=fake.guild.id)
+        event = await wire.until_said("and then?")
+        assert (event.conversation, event.mentions_me) == (begun.conversation, True)
+        await wire.inbox.until(lambda: len(wire.inbox.envelopes) == 3)
+        assert wire.inbox.envelopes[-1].idle
+
+
+async def test_frames_that_were_really_sent(tmp_path: Path) -> None:
+    frames = Path(__file__).parents[3] / "shared" / "data" / "discord" / "gateway_frames.jsonl"
+    if not frames.exists():
+        pytest.skip("the samples of real frames are not here")
+    async with served(tmp_path) as wire:
+        fake = wire.fake
+        for line in frames.read_bytes().splitlines():
+            fake.faults.send_frame(orjson.dumps(orjson.loads(line)["frame"] | {"s": None}))
+        await fake.post(fake.owner, fake.general, f"{fake.mention} still there?")
+        await wire.until_said("still there?")
+        assert len(fake.gateway.identifies) == 1
 
 
 async def test_messages_of_channels_that_nobody_told_us_of(tmp_path: Path) -> None:

@@ -10,9 +10,21 @@ from typing import Any
 
 import pytest
 
+from channels.discord import interaction_address
+from phantom.access import AccessRules, may_talk
 from phantom.channel import Suggestion
+from phantom.errors import StorageError
 from phantom.events import ButtonPressed, Command, CommandInvoked, FeedbackGiven, Rating
-from phantom.messages import Button, InboundMessage, LocalFile, OutboundMessage, Outcome, Tone
+from phantom.messages import (
+    AuthorFacts,
+    Button,
+    ConversationKind,
+    InboundMessage,
+    LocalFile,
+    OutboundMessage,
+    Outcome,
+    Tone,
+)
 from phantom.testing.conformance_bench import ConformanceInbox
 from phantom.testing.fake_discord import FakeDiscord
 from phantom.testing.fake_discord.model import FakeChannel
@@ -26,8 +38,11 @@ class RememberingInbox(ConformanceInbox):
     """Suggests what it is told to."""
 
     rows: Sequence[Suggestion] = ()
+    broken = False
 
     async def suggest(self, channel: str, tenant: str, author: str, typed: str) -> Sequence[Suggestion]:
+        if self.broken:
+            raise StorageError("the disk is gone")
         return [row for row in self.rows if typed in row.label]
 
 
@@ -159,6 +174,140 @@ async def test_buttons_survive_a_restart(tmp_path: Path, transport: str) -> None
 
 
 @BOTH
+async def test_many_buttons_are_menus_and_survive_a_restart(tmp_path: Path, transport: str) -> None:
+    many = tuple(Button(action="pick", label=f"Choice {n}", value=f"choice {n} " + "v" * n * 3) for n in range(40))
+    rating = Button(action="feedback:helpful", label="Helpful", value="discord:x:y:m1")
+    async with FakeDiscord() as fake:
+        question = await fake.post(fake.owner, fake.general, "which?")
+        async with served(tmp_path, transport, fake) as wire:
+            few = wire.message(await wire.channel.send(wire.answer(question, "Few.", "t0/answer/0", buttons=many[:10])))
+            shown = wire.message(await wire.channel.send(wire.answer(question, "Which?", buttons=(*many, rating))))
+            assert [len(row["components"]) for row in few.components] == [5, 5]
+            assert [row["components"][0]["type"] for row in shown.components] == [3, 3, 2]
+            assert [len(row["components"][0]["options"]) for row in shown.components[:2]] == [25, 15]
+            assert not fake.violations
+        async with served(tmp_path, transport, fake) as wire:
+            for at, entry in ((0, 1), (1, 14)):
+                menu = shown.components[at]["components"][0]
+                chosen = await fake.select(fake.owner, shown, menu["custom_id"], [menu["options"][entry]["value"]])
+                assert (await chosen.answered()).deferred
+            first, last = await wire.until_event(ButtonPressed, 2)
+            assert (first.action, first.value) == ("pick", "choice 1 vvv")
+            assert (last.action, last.value) == ("pick", many[39].value)
+            assert (last.message.message_id, last.private) == (shown.id, False)
+
+
+@BOTH
+async def test_a_button_under_a_private_answer_stays_private(tmp_path: Path, transport: str) -> None:
+    async with served(tmp_path, transport) as wire:
+        fake = wire.fake
+        asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "why?"})
+        event = await wire.until_said("why?")
+        await wire.channel.send(reply(event, "Choose.", buttons=(Button(action="pick", label="A", value="a"),)))
+        shown = asked.replies[0]
+        await (await fake.click(fake.owner, shown, shown.components[0]["components"][0]["custom_id"])).answered()
+        (pressed,) = await wire.until_event(ButtonPressed)
+        assert (pressed.private, pressed.message.conversation) == (True, event.conversation)
+
+
+@BOTH
+async def test_questions_in_other_peoples_direct_messages_are_each_persons_own(tmp_path: Path, transport: str) -> None:
+    """A user-installed command may be used where two people talk: neither shall see what the other asked."""
+    async with served(tmp_path, transport) as wire:
+        fake = wire.fake
+        alice = fake.add_user("alice")
+        place = fake.dm(alice)
+        keys = []
+        for person in (fake.owner, alice):
+            options = [{"type": 3, "name": "question", "value": f"I am {person.name}"}]
+            data = {"type": 1, "name": "phantom", "options": [{"type": 1, "name": "ask", "options": options}]}
+            interaction = fake.interact(2, person, place, data, more={"context": 2})
+            assert (await interaction.answered()).deferred
+            event = await wire.until_said(f"I am {person.name}")
+            assert event.conversation.kind is ConversationKind.DIRECT
+            keys.append(event.conversation.key)
+        assert len(set(keys)) == 2
+        assert f"discord/{fake.application_id}:dm/{place.id}/" not in keys
+
+
+@BOTH
+async def test_a_thread_is_known_to_allow_lists_when_a_command_is_used_there(tmp_path: Path, transport: str) -> None:
+    async with served(tmp_path, transport) as wire:
+        fake = wire.fake
+        thread = await fake.create_thread(fake.owner, fake.general, "side talk")
+        await fake.command(fake.owner, thread, "phantom", "ask", {"question": "here?"})
+        await fake.command(fake.owner, thread, "phantom", "status")
+        asked, (status,) = await wire.until_said("here?"), await wire.until_event(CommandInvoked)
+        member = AuthorFacts()
+        for event in (asked, status):
+            for place in (thread.id, fake.general.id):
+                rules = AccessRules(allowed_channels=frozenset((place,)))
+                assert may_talk(event.author, event.conversation, rules, member).accepted
+            assert not may_talk(event.author, event.conversation, AccessRules(owner="5"), member).accepted
+
+
+@BOTH
+async def test_suggestions_that_cannot_be_read_are_none(tmp_path: Path, transport: str) -> None:
+    async with served(tmp_path, transport) as wire:
+        fake, inbox = wire.fake, wire.inbox
+        assert isinstance(inbox, RememberingInbox)
+        inbox.broken = True
+        typed = await fake.autocomplete(
+            fake.owner, fake.general, "phantom", "ask", "conversation", "", {"question": "?"}
+        )
+        assert (await typed.answered()).choices == []
+        options = {"question": "all the same?", "conversation": "discord/x/y/z"}
+        asked = await fake.command(fake.owner, fake.general, "phantom", "ask", options)
+        assert (await asked.answered()).deferred
+        await wire.until_said("all the same?")
+
+
+@BOTH
+async def test_a_token_is_kept_only_as_long_as_it_lives(tmp_path: Path, transport: str) -> None:
+    """What is stored is of no use without a key that is destroyed; within its time it works, after a restart too."""
+    clock = ManualClock()
+    async with FakeDiscord(clock=clock) as fake:
+        inbox = ConformanceInbox()
+        async with wired(tmp_path, fake, clock=clock, transport=transport) as wire, running(wire, inbox):
+            await fake.wait_for(fake.commands)
+            asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "why?"})
+            await inbox.until(lambda: len(inbox.envelopes) == 1)
+            await asked.answered()
+            assert asked.token.encode() not in inbox.envelopes[0].body
+        clock.advance(600)
+        async with wired(tmp_path, fake, clock=clock, transport=transport) as wire, running(wire, inbox):
+            (event,) = wire.channel.normalise(inbox.envelopes[0])
+            assert isinstance(event, InboundMessage)
+            await wire.channel.send(reply(event, "because"))
+            assert [one.content for one in asked.replies] == ["because"]
+            address = interaction_address.parse(event.respond_url or "")
+            assert address is not None
+            assert wire.channel.behaviour.seal.open(address.token) == asked.token
+            await clock.run_for(900)
+            await wire.until(lambda: wire.channel.behaviour.seal.open(address.token) == "")
+        async with wired(tmp_path, fake, clock=clock, transport=transport) as wire:
+            await wire.channel.behaviour.seal.load()
+            assert wire.channel.behaviour.seal.open(address.token) == ""
+
+
+async def test_first_answers_do_not_wait_for_a_limit_on_the_whole_bot(tmp_path: Path) -> None:
+    """A storm elsewhere must not cost anybody the three seconds."""
+    async with served(tmp_path, "gateway") as wire:
+        fake = wire.fake
+        post = await fake.post(fake.owner, fake.general, "storm")
+        fake.faults.rate_limit("create_message", retry_after=20.0, scope="global")
+        stuck = asyncio.create_task(wire.channel.send(wire.answer(post, "later")))
+        await fake.wait_for(lambda: fake.faults.taken["limited"] == 1)
+        asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "now?"})
+        await asked.answered()
+        event = await wire.until_said("now?")
+        await wire.channel.send(reply(event, "now!"))
+        assert [one.content for one in asked.replies] == ["now!"]
+        stuck.cancel()
+        await asyncio.wait((stuck,))
+
+
+@BOTH
 async def test_the_context_menu_opens_a_form_about_the_message(tmp_path: Path, transport: str) -> None:
     async with served(tmp_path, transport) as wire:
         fake = wire.fake
@@ -228,17 +377,24 @@ async def test_a_token_of_yesterday_is_not_even_tried(tmp_path: Path) -> None:
 
 
 @BOTH
-async def test_unknown_interactions_do_no_harm(tmp_path: Path, transport: str) -> None:
+async def test_unknown_interactions_are_answered_at_once_and_do_no_harm(tmp_path: Path, transport: str) -> None:
+    """Nobody is left with a line that says "is thinking…" for a quarter of an hour."""
     async with served(tmp_path, transport) as wire:
         fake = wire.fake
         place: FakeChannel = fake.general
         for kind, data in (
             (2, {"id": "1", "name": "stranger", "type": 1}),
+            (2, {"id": "1", "name": "phantom", "type": 2, "target_id": "5"}),
             (3, {"custom_id": "somebody-elses", "component_type": 2}),
+            (3, {"custom_id": "phantom_choice:0", "component_type": 99, "values": ["odd"]}),
             (5, {"custom_id": "unknown", "components": []}),
-            (77, {}),
+            (5, {"custom_id": "phantom_ask_modal", "components": [{"components": [{"custom_id": "question"}]}]}),
         ):
-            await fake.interact(kind, fake.owner, place, data).answered()
+            answered = await fake.interact(kind, fake.owner, place, data).answered()
+            assert (answered.response_type, answered.error) == (4, ""), data
+            assert answered.replies[0].ephemeral_for == fake.owner.id
+        await fake.interact(77, fake.owner, place, {}).answered()
+        assert not wire.inbox.envelopes
         asked = await fake.command(fake.owner, place, "phantom", "ask", {"question": "still there?"})
         await asked.answered()
         assert (await wire.until_said("still there?")).text == "still there?"

@@ -47,6 +47,17 @@ async def test_an_answer_is_a_reply_that_pings_nobody(wire: Wire) -> None:
     assert shown.content.endswith("**done** again")
 
 
+async def test_whoever_asked_is_notified_where_that_is_wished(tmp_path: Path) -> None:
+    async with wired(tmp_path, reply_ping=True) as wire:
+        asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "what?")
+        progress = wire.answer(asked, "_Thinking…_ @everyone", key="t1/progress/0", tone=Tone.PROGRESS)
+        assert wire.message(await wire.channel.send(progress)).pings == []
+        shown = wire.message(await wire.channel.send(wire.answer(asked, f"done, @everyone <@{wire.fake.bot.id}>")))
+        assert shown.pings == [wire.fake.owner.mention]
+        more = wire.message(await wire.channel.send(wire.answer(asked, "and more", key="t1/answer/1")))
+        assert more.pings == []
+
+
 async def test_a_reply_to_a_deleted_message_is_sent_all_the_same(wire: Wire) -> None:
     asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "what?")
     await wire.fake.delete(asked)
@@ -90,6 +101,31 @@ async def test_notices_are_embeds_and_buttons_are_components(wire: Wire) -> None
     await wire.channel.edit(wire.ref(shown), wire.answer(asked, "Approved.", tone=Tone.NOTICE))
     assert shown.components == []
     assert shown.embeds[0]["description"] == "Approved."
+
+
+async def test_words_count_more_than_looks_where_a_permission_is_missing(wire: Wire) -> None:
+    asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "may I?")
+    buttons = (Button(action="approval:yes", label="Approve", value="v"),)
+    wire.fake.faults.withdraw_permission("EMBED_LINKS")
+    question = wire.answer(asked, "May I?", tone=Tone.NOTICE, buttons=buttons)
+    shown = wire.message(await wire.channel.send(question))
+    assert (shown.content, shown.embeds, len(shown.components)) == ("May I?", [], 1)
+    assert shown.replied_to is asked
+    await wire.channel.edit(wire.ref(shown), wire.answer(asked, "Approved.", tone=Tone.NOTICE))
+    assert (shown.content, shown.components) == ("Approved.", [])
+    wire.fake.faults.withdraw_permission("READ_MESSAGE_HISTORY")
+    bare = wire.message(await wire.channel.send(wire.answer(asked, "Still here.", key="t2/answer/0")))
+    assert (bare.content, bare.replied_to) == ("Still here.", None)
+
+
+async def test_what_markup_blows_up_is_shown_as_it_was_written(wire: Wire) -> None:
+    asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "table?")
+    head = " | ".join(f"{'wide head ' * 6}{number}" for number in range(3))
+    table = f"| {head} |\n|---|---|---|\n" + "| @everyone | b | c |\n" * 70
+    shown = wire.message(await wire.channel.send(wire.answer(asked, table)))
+    everything = shown.content + "".join(str(one["description"]) for one in shown.embeds)
+    assert everything.count("| b | c |") == 70
+    assert "@everyone" not in everything
 
 
 async def test_files_go_out_with_the_text(wire: Wire, tmp_path: Path) -> None:
@@ -165,7 +201,7 @@ async def test_the_conversation_is_too_lively_to_tell(wire: Wire) -> None:
 )
 async def test_discords_refusals_are_told_apart(wire: Wire, code: int, error: type[PhantomError]) -> None:
     asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "may I?")
-    wire.fake.faults.fail("create_message", code=code, status=400 if error is MessageRejected else 0)
+    wire.fake.faults.fail("create_message", code=code, status=400 if error is MessageRejected else 0, times=3)
     with pytest.raises(error) as raised:
         await wire.channel.send(wire.answer(asked, "no"))
     assert not isinstance(raised.value, DeliveryUnknown)
@@ -213,6 +249,19 @@ async def test_a_long_rate_limit_is_told_instead_of_waited_out(wire: Wire) -> No
         await wire.channel.send(wire.answer(asked, "later"))
     assert raised.value.retry_after == pytest.approx(120.0)
     assert not wire.fake.replies(asked)
+
+
+async def test_a_call_given_up_during_a_global_limit_shuts_nobody_out(wire: Wire) -> None:
+    """discord.py would keep its gate shut for ever when whoever waits to open it goes away."""
+    asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "all?")
+    wire.fake.faults.rate_limit("trigger_typing_indicator", retry_after=0.5, scope="global")
+    typing = asyncio.create_task(wire.channel.typing(wire.where(asked), True))
+    await wire.fake.wait_for(lambda: wire.fake.faults.taken["limited"] == 1)
+    async with asyncio.timeout(0.2):
+        typing.cancel()
+        await asyncio.wait((typing,))
+    async with asyncio.timeout(3):
+        assert (await wire.channel.send(wire.answer(asked, "in a moment"))).outcome is Outcome.SENT
 
 
 async def test_a_global_limit_is_waited_out(wire: Wire) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -80,6 +81,15 @@ async def test_the_endpoint_check_of_discord(wire: Wire) -> None:
     assert (ping.status, ping.answer) == (200, {"type": 1})
     wire.fake.faults.corrupt_signature()
     assert (await wire.fake.ping_endpoint()).status == 401
+    assert not wire.inbox.envelopes
+
+
+async def test_a_ping_that_names_no_application_proves_itself_by_its_signature(wire: Wire) -> None:
+    assert await send(wire, {"type": 1}) == (200, {"type": 1})
+    assert (await send(wire, {"type": 0}, path="events"))[0] == 204
+    for path, kind in (("interactions", 2), ("interactions", 0), ("events", 1)):
+        assert (await send(wire, {"type": kind, "event": {"type": "X"}}, path=path))[0] == 403
+    assert (await send(wire, {"type": 1, "application_id": "999"}))[0] == 403
     assert not wire.inbox.envelopes
 
 
@@ -177,6 +187,65 @@ async def test_a_slow_post_is_408(wire: Wire) -> None:
         line = await reader.readline()
     assert b" 408 " in line
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "status"),
+    [
+        ("GET /discord/interactions", "", 405),
+        ("PUT /discord/interactions", "", 405),
+        ("POST /discord/interactions/", "", 404),
+        ("POST /discord", "", 404),
+        ("POST /discord/interactions", "X-Signature-Ed25519: " + "0" * 128, 400),
+        ("POST /discord/interactions", "x-signature-timestamp: 1700000000", 400),
+        ("POST /discord/interactions", "Content-Length: 1", 400),
+        ("POST /discord/interactions", "Transfer-Encoding: chunked", 400),
+        ("POST /discord/interactions", "Content-Encoding: gzip", 200),
+        ("POST /discord/interactions", "Content-Type: text/plain", 400),
+    ],
+)
+async def test_odd_requests_are_refused_and_never_guessed(wire: Wire, line: str, more: str, status: int) -> None:
+    """A gzip encoding that is only claimed changes nothing: what is signed and read is what came."""
+    body = orjson.dumps(interaction(wire))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers(wire, body).items())
+    extra = f"{more}\r\n" if more else ""
+    host, port = "127.0.0.1", int(wire.address.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(f"{line} HTTP/1.1\r\nHost: x\r\n{head}{extra}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    async with asyncio.timeout(5):
+        assert f" {status} ".encode() in await reader.readline()
+    assert len(wire.inbox.envelopes) == (status == 200)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token": None},
+        {"token": ["x"]},
+        {"id": 5},
+        {"id": "x"},
+        {"member": []},
+        {"member": {"user": {"id": 7}}},
+    ],
+)
+async def test_an_interaction_that_nobody_can_answer_is_400(wire: Wire, change: dict[str, Any]) -> None:
+    assert (await send(wire, interaction(wire, **change)))[0] == 400
+    assert not wire.inbox.envelopes
+
+
+async def test_a_compressed_bomb_is_bounded(wire: Wire) -> None:
+    bomb = gzip.compress(b"0" * 20_000_000)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield bomb
+
+    signed = headers(wire, bomb) | {"Content-Encoding": "gzip"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{wire.address}/{CHANNEL}/interactions", data=chunks(), headers=signed) as answer,
+    ):
+        assert answer.status == 413
 
 
 async def test_storage_trouble_is_503(wire: Wire) -> None:

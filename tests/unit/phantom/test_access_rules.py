@@ -114,6 +114,17 @@ def test_nobody_gets_in_by_accident(author: Author, rules: AccessRules, facts: A
     assert rules.open_to_members or "C1" in rules.allowed_channels
 
 
+def test_a_list_knows_the_thread_that_a_private_question_was_asked_in() -> None:
+    author = Author(id="U1")
+    where = ConversationRef(
+        channel="discord", tenant="1:2", place="3", thread="ask-U1", kind=ConversationKind.PUBLIC, within="4"
+    )
+    for listed_place, accepted in (("3", True), ("4", True), ("5", False), ("", False)):
+        rules = AccessRules(allowed_channels=frozenset((listed_place,)))
+        assert may_talk(author, where, rules, MEMBER).accepted == accepted
+    assert not may_talk(author, place(), AccessRules(allowed_channels=frozenset(("4",))), MEMBER).accepted
+
+
 def test_rules_from_a_channels_own_settings() -> None:
     rules = AccessRules.from_options({"owner": None, "allowed_users": ("U1",), "allowed_channels": [], "bots": "all"})
     assert rules == AccessRules(allowed_users=frozenset({"U1"}), bots="all")

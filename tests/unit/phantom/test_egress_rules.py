@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from phantom.capabilities import Capability
-from phantom.egress import Egress
+from phantom.egress import PACED, PROGRESS_BURST, Egress
 from phantom.errors import (
     AuthError,
     ConnectError,
@@ -50,6 +50,15 @@ class Blind(Troubled):
     """Cannot look for what it sent."""
 
     capabilities = FakeChannel.capabilities & ~Capability.LOOKUP
+
+
+class Secretive(Troubled):
+    """Finds what everybody sees, and keeps no record of what only one person does."""
+
+    async def find(self, message: OutboundMessage, since: float) -> Receipt | None:
+        if message.only_for is not None:
+            raise DeliveryUnknown("no record")
+        return await super().find(message, since)
 
 
 @dataclass
@@ -150,7 +159,7 @@ async def test_what_cannot_be_looked_for_is_never_sent_blindly_again(stand: Stan
     blind.after.append(DeliveryUnknown("lost after"))
     assert (await stand.egress().deliver(blind, message())).outcome is Outcome.UNKNOWN
     private = replace(message(key="k2"), only_for="ann")
-    channel = Troubled(stand.platform)
+    channel = Secretive(stand.platform)
     channel.after.append(DeliveryUnknown("lost after"))
     assert (await stand.egress().deliver(channel, private)).outcome is Outcome.UNKNOWN
     assert stand.texts() == ["hello", "hello"]
@@ -205,3 +214,13 @@ async def test_nothing_is_sent_before_the_gate_opens(stand: Stand) -> None:
     assert stand.texts() == []
     stand.gate.open.set()
     assert (await asyncio.wait_for(sending, 5)).outcome is Outcome.SENT
+
+
+async def test_progress_edits_have_a_budget_that_answers_do_not_share(stand: Stand) -> None:
+    """Turns that show their progress side by side must not use up what their answers need."""
+    egress, channel = stand.egress(), FakeChannel(stand.platform)
+    sent = await egress.deliver(channel, message())
+    target = MessageRef(conversation=message().conversation, message_id=sent.message_ids[0])
+    receipts = [await egress.edit(channel, target, message(text=f"step {n}"), patient=False) for n in range(6)]
+    assert [one.detail for one in receipts] == [""] * PROGRESS_BURST + [PACED] * (6 - PROGRESS_BURST)
+    assert (await egress.edit(channel, target, message(text="done"), patient=True)).outcome is Outcome.SENT

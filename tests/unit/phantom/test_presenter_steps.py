@@ -115,6 +115,21 @@ async def test_a_resumed_turn_takes_up_its_progress_message(stand: Stand) -> Non
     assert stand.asked.marks == ["done"]
 
 
+async def test_a_turn_that_was_answered_before_a_crash_shows_nothing_more(stand: Stand) -> None:
+    first = stand.presenter()
+    await first.start()
+    await stand.until(stand.platform.by_bot)
+    await first.finish("the answer", Tone.ANSWER)
+    again = stand.presenter(resumed=True)
+    await again.start()
+    again.status(TurnStatus.TOOL, "Counting…")
+    await stand.clock.run_for(10.0)
+    assert [post.text for post in stand.platform.by_bot()] == ["the answer"]
+    await again.finish("the answer", Tone.ANSWER)
+    assert [post.text for post in stand.platform.by_bot()] == ["the answer"]
+    assert stand.asked.marks == ["done"]
+
+
 async def test_a_long_answer_is_several_messages_and_one_receipt(stand: Stand) -> None:
     shows = stand.presenter()
     await shows.start()
