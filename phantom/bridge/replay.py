@@ -1,0 +1,264 @@
+"""The last events, so that an app that was away can go on where it was: bounded in number, bytes and age.
+
+They are kept in memory and, each batch before it is sent, appended to a file: a killed daemon goes on with the same
+number line, and no app has seen a number that the file does not have. The file is written, not synced: it survives the
+death of the process, not of the machine; after that the stream has a new name and every app is told of a gap.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import orjson
+import structlog
+
+from phantom.apps import Facts
+from phantom.bridge import protocol
+from phantom.clock import Clock
+
+log = structlog.get_logger("phantom.bridge")
+
+GAP = "$gap"
+"""The name of a kept note that events may be missing; no event is called so."""
+
+
+class Kept(NamedTuple):
+    """One event. `at` is epoch milliseconds; `data` the payload as JSON."""
+
+    seq: int
+    at: int
+    name: str
+    facts: Facts
+    data: bytes
+
+
+class _Row(msgspec.Struct, array_like=True):
+    seq: int
+    at: int
+    name: str
+    facts: dict[str, str | list[str]]
+    data: msgspec.Raw
+
+
+class Bounds(NamedTuple):
+    """How much is kept: events, bytes of payload, seconds."""
+
+    events: int = 10_000
+    size: int = 32 * 1024 * 1024
+    seconds: float = 600.0
+
+
+class ReplayLog:
+    """`open` first; `add` for each event; `flush` before the batch is sent. `folder` None keeps memory only."""
+
+    def __init__(self, folder: Path | None, clock: Clock, bounds: Bounds) -> None:
+        self._folder = folder
+        self._clock = clock
+        self.bounds = bounds
+        self.stream = secrets.token_hex(8)
+        self.seq = 0
+        self.size = 0
+        self.restored = False
+        """Whether an earlier process's events were found."""
+        self._kept: deque[Kept] = deque()
+        self._pending: list[bytes] = []
+        self._file = -1
+        self._file_size = 0
+        self._current = 0
+
+    @property
+    def depth(self) -> int:
+        """Events kept now."""
+        return len(self._kept)
+
+    @property
+    def oldest(self) -> int:
+        """The first sequence number that can be replayed; one more than the last when nothing is kept."""
+        return self._kept[0].seq if self._kept else self.seq + 1
+
+    def open(self) -> None:
+        """Read what an earlier process left. Blocking; files of at most twice the bound in bytes."""
+        if self._folder is None:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._read()
+        self._compact()
+
+    def add(self, at: int, name: str, facts: Facts, data: bytes) -> Kept:
+        """Number an event and keep it."""
+        self.seq += 1
+        kept = Kept(self.seq, at, name, facts, data)
+        self._keep(kept)
+        if self._file >= 0:
+            self._pending.append(_line(kept))
+        return kept
+
+    def flush(self) -> None:
+        """Write what was added since the last call. One system call."""
+        if not self._pending:
+            return
+        data = b"".join(self._pending)
+        self._pending.clear()
+        try:
+            written = os.write(self._file, data)
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+        except OSError as error:
+            self._give_up(error)
+            return
+        self._file_size += len(data)
+        if self._file_size > self.bounds.size:
+            self._turn_over()
+
+    def after(self, seq: int) -> Iterator[Kept]:
+        """What came after `seq`, oldest first."""
+        if self._kept:
+            begin = max(0, seq + 1 - self._kept[0].seq)
+            for number in range(begin, len(self._kept)):
+                yield self._kept[number]
+
+    def close(self) -> None:
+        """Write the rest and let go of the file."""
+        self.flush()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The number of a closed file may be somebody else's the next moment."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    def _keep(self, kept: Kept) -> None:
+        self._kept.append(kept)
+        self.size += len(kept.data)
+        bounds, too_old = self.bounds, kept.at - self.bounds.seconds * 1000
+        while self._kept and (len(self._kept) > bounds.events or self.size > bounds.size or self._kept[0].at < too_old):
+            self.size -= len(self._kept.popleft().data)
+
+    def _paths(self) -> tuple[Path, Path]:
+        folder = self._folder
+        if folder is None:
+            raise RuntimeError("a replay log in memory has no files")
+        return folder / "replay-1.jsonl", folder / "replay-2.jsonl"
+
+    def _read(self) -> None:
+        """Take over the number line of the files. The stream's name is in the first line of each."""
+        found: list[tuple[int, str, list[_Row]]] = []
+        for path in self._paths():
+            try:
+                lines = path.read_bytes().split(b"\n")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                log.warning("bridge_replay_unreadable", file=path.name, error=type(error).__name__)
+                continue
+            head = _head(lines[0])
+            if head is not None:
+                found.append((head[1], head[0], _rows(lines[1:])))
+        if not found:
+            return
+        found.sort(key=lambda part: part[0])
+        self.stream = found[-1][1]
+        for first, stream, rows in found:
+            if stream == self.stream:
+                self._take_over(first, rows)
+        self.restored = True
+
+    def _take_over(self, first: int, rows: list[_Row]) -> None:
+        """One file's events. The log has no holes: before one, nothing can be gone on from."""
+        for row in rows:
+            if row.seq <= self.seq:
+                continue
+            if row.seq != self.seq + 1:
+                self._forget()
+            self.seq = row.seq
+            facts = {key: tuple(fact) if isinstance(fact, list) else fact for key, fact in row.facts.items()}
+            self._keep(Kept(row.seq, row.at, row.name, facts, bytes(row.data)))
+        if first - 1 > self.seq:  # the file was begun, and nothing came
+            self._forget()
+            self.seq = first - 1
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self.size = 0
+
+    def _compact(self) -> None:
+        """One fresh file with what is kept; it replaces both in one step, so that dying here loses nothing."""
+        one, two = self._paths()
+        fresh = one.with_suffix(".new")
+        lines = [_head_line(self.stream, self.oldest), *(_line(kept) for kept in self._kept)]
+        try:
+            self._file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            with os.fdopen(os.dup(self._file), "wb") as file:
+                file.writelines(lines)
+            fresh.replace(one)
+            two.unlink(missing_ok=True)
+        except OSError as error:
+            self._give_up(error)
+            return
+        self._current, self._file_size = 0, sum(map(len, lines))
+
+    def _turn_over(self) -> None:
+        """Go on in the other file, over what is older."""
+        self._current = 1 - self._current
+        self._let_go()
+        try:
+            self._file = os.open(
+                self._paths()[self._current], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600
+            )
+            os.write(self._file, _head_line(self.stream, self.seq + 1))
+        except OSError as error:
+            self._give_up(error)
+        self._file_size = 0
+
+    def _give_up(self, error: OSError) -> None:
+        """Without the file a restart begins a new stream, so that every app learns of a gap. Live delivery goes on."""
+        log.error(
+            "bridge_replay_not_written",
+            error=error.strerror,
+            cure="free space in the data folder; until a restart, apps that were away cannot resume over one",
+        )
+        self._let_go()
+        self._pending.clear()
+        for path in self._paths():
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                log.warning("bridge_replay_left_behind", file=path.name)
+
+
+def _line(kept: Kept) -> bytes:
+    seq, at, name, facts, data = kept
+    return b'[%d,%d,"%b",%b,%b]\n' % (seq, at, name.encode(), protocol.to_json(facts), data)
+
+
+def _head_line(stream: str, first: int) -> bytes:
+    return orjson.dumps([stream, first]) + b"\n"
+
+
+def _head(line: bytes) -> tuple[str, int] | None:
+    try:
+        stream, first = msgspec.json.decode(line, type=tuple[str, int])
+    except msgspec.MsgspecError:
+        return None
+    return stream, first
+
+
+def _rows(lines: list[bytes]) -> list[_Row]:
+    """The whole lines; a torn last one is left out."""
+    decoder = msgspec.json.Decoder(_Row)
+    rows: list[_Row] = []
+    for line in lines:
+        if not line:
+            continue
+        try:
+            rows.append(decoder.decode(line))
+        except msgspec.MsgspecError:
+            break
+    return rows
