@@ -12,7 +12,6 @@ import typer
 
 from phantom.cli import options as shared
 from phantom.cli.bridge import bridge_app
-from phantom.cli.secrets import secrets_app
 
 app = typer.Typer(
     name="phantom",
@@ -27,7 +26,6 @@ app = typer.Typer(
 config_app = typer.Typer(help="The configuration as the daemon sees it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(bridge_app, name="bridge")
-app.add_typer(secrets_app, name="secrets")
 
 
 @contextmanager
