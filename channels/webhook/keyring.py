@@ -1,0 +1,159 @@
+"""The keys of one endpoint, live: whatever its two secrets hold now, and during the overlap of a rotation held before.
+
+What does *not* live here: signature arithmetic (`verify.py`) and where secrets come from (`config/`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from channels.webhook.secret_format import CURE, Key, key_of, why_unfit
+from channels.webhook.verify import Claim, matches
+from phantom.clock import Clock
+from phantom.errors import AuthError, ConfigError, MetadataError, SecretError
+from phantom.secrets import Secret
+
+log = structlog.get_logger(__name__)
+
+DEFAULT, BACKUP = "default", "backup"
+RECHECK_SECONDS = 10.0
+"""Between two looks at the origin, so that forged posts cannot make Phantom hammer the source of its secrets."""
+MAX_WAITING = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One of the two secrets: `name` is default or backup, `where` what an operator calls it."""
+
+    name: str
+    where: str
+    secret: Secret
+
+
+class Keyring:
+    """Verifies and signs for one endpoint."""
+
+    def __init__(self, slots: tuple[Slot, ...], clock: Clock) -> None:
+        self.slots = slots
+        self._clock = clock
+        self._texts: tuple[tuple[str, str], ...] = ()
+        self._keys: tuple[tuple[str, Key], ...] = ()
+        self._looked_at: float | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._waiting = 0
+
+    def verified(self, claim: Claim, body: bytes) -> str:
+        """Which secret signed the post: default or backup, "" for neither."""
+        return next((slot for slot, key in self._in_force() if matches(claim, body, key)), "")
+
+    @property
+    def worth_asking(self) -> bool:
+        """Whether the origin of the secrets may be asked now, or is being asked."""
+        if self._looking is not None:
+            return self._waiting < MAX_WAITING
+        now = self._clock.monotonic()
+        return self._looked_at is None or now - self._looked_at >= RECHECK_SECONDS
+
+    async def recheck(self) -> None:
+        """Read the secrets again at their origin, once for all who wait."""
+        if self._looking is None:
+            self._looked_at = self._clock.monotonic()
+            self._looking = asyncio.create_task(self._look(), name="webhook-secret-recheck")
+        self._waiting += 1
+        try:
+            await asyncio.wait((self._looking,))
+        finally:
+            self._waiting -= 1
+
+    async def prove(self) -> None:
+        """Read the secrets at their origin. Raises `AuthError` when there is none to serve with."""
+        await self._look()
+        if not self.usable:
+            raise AuthError(self.trouble or "there is no webhook secret", hint=f"set {self.slots[0].where}: {CURE}")
+
+    def signing(self) -> tuple[Key, ...]:
+        """What answers of ours are signed with: the default secret first. Raises `SecretError` when there is none."""
+        found: dict[str, Key] = {}
+        for slot, key in self._in_force():
+            found.setdefault(slot, key)
+        if not found:
+            raise SecretError(f"{self.slots[0].where} cannot be used", hint=CURE)
+        return tuple(found.values())
+
+    @property
+    def usable(self) -> bool:
+        """Whether any post could be verified now."""
+        return bool(self._in_force())
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the secrets now, fit for print; "" when all is well."""
+        return next((found for slot in self.slots if (found := _trouble(slot))), "")
+
+    async def aclose(self) -> None:
+        """End a look that is under way."""
+        task, self._looking = self._looking, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    def _in_force(self) -> tuple[tuple[str, Key], ...]:
+        """The secrets are asked for each time, which is cheap; what they mean is worked out when they change. So a
+        secret that was rotated out verifies nothing from that moment on.
+        """
+        found: list[tuple[str, str]] = []
+        for slot in self.slots:
+            try:
+                found += [(slot.name, text) for text in slot.secret.candidates()]
+            except (SecretError, MetadataError):
+                continue  # `trouble` tells
+        texts = tuple(found)
+        if texts != self._texts:
+            # What is the backup and was the default a moment ago counts as the backup: it is on its way out.
+            slots = {text: name for name, text in texts}
+            keys = ((slots[text], key_of(text)) for text in dict.fromkeys(text for _, text in texts))
+            self._keys = tuple((name, key) for name, key in keys if key is not None)
+            self._texts = texts
+        return self._keys
+
+    async def _look(self) -> None:
+        try:
+            for slot in self.slots:
+                try:
+                    await slot.secret.refresh()
+                except (MetadataError, SecretError) as error:
+                    log.info("webhook_secret_not_read", secret=slot.where, code=error.code, detail=error.message)
+        finally:
+            self._looking = None
+
+
+def _trouble(slot: Slot) -> str:
+    try:
+        reason = why_unfit(slot.secret.reveal())
+    except (SecretError, MetadataError) as error:
+        return "" if slot.name == BACKUP else f"{slot.where}: {error.message}"
+    return f"{slot.where} {reason}" if reason else ""
+
+
+def check_slots(slots: tuple[Slot, ...]) -> None:
+    """Check what is known already. Raises `ConfigError` for a secret that is unfit, or the same in both places."""
+    seen: dict[str, str] = {}
+    for slot in slots:
+        try:
+            text = slot.secret.reveal()
+        except (SecretError, MetadataError):
+            continue  # its source has yet to give it: `prove` judges it
+        reason = why_unfit(text)
+        if reason:
+            raise ConfigError(reason, where=slot.where, hint=CURE, code="unfit_secret")
+        if text in seen:
+            raise ConfigError(
+                f"is the same secret as {seen[text]}",
+                where=slot.where,
+                hint="unset the backup, or give each its own: a backup is what was the default before a rotation",
+                code="same_secret",
+            )
+        seen[text] = slot.where

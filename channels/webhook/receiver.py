@@ -1,0 +1,165 @@
+"""Signed posts to one endpoint: the checks in their order, and the answer to each. Sans I/O but for what it hands on.
+
+Two paths: `/webhook/<name>` takes questions, `/webhook/<name>/tasks` tells what became of one. Both are POST and signed
+alike, so that one way of signing does for everything and no task can be asked for unsigned. What does *not* live here:
+the server, signature arithmetic (`verify.py`), what a post may say (`request.py`), what follows (`intake.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+
+import structlog
+
+from channels.webhook import answers, callback_urls, verify
+from channels.webhook.endpoints import Endpoint
+from channels.webhook.intake import REQUESTS, Intake
+from channels.webhook.normalise import CHANNEL
+from channels.webhook.request import BadRequest, parse_ask, parse_fetch
+from channels.webhook.usage import Usage
+from channels.webhook.verify import Claim
+from phantom.channel import Inbox, Meter
+from phantom.clock import Clock
+from phantom.webhooks import AnswerSink, HttpAnswer, RequestHead
+
+log = structlog.get_logger(__name__)
+
+VERIFIED = "phantom_webhook_verified_total"
+LOG_INTERVAL = 10.0
+"""Seconds between two log lines about refused posts; the line says how many there were."""
+
+
+class EndpointReceiver:
+    """A `SignedRoute` for one endpoint. Answers 503 until `open`, and again after `close`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        intake: Intake,
+        usage: Usage,
+        clock: Clock,
+        meter: Meter,
+        max_body: int,
+        body_timeout: float,
+        insecure_callbacks: bool,
+    ) -> None:
+        self.max_body = max_body
+        self.body_timeout = body_timeout
+        self.last_event_at: float | None = None
+        self._endpoint = endpoint
+        self._asks = endpoint.path.encode()
+        self._fetches = self._asks + b"/tasks"
+        self.paths = frozenset({self._asks, self._fetches})
+        self._intake = intake
+        self._usage = usage
+        self._clock = clock
+        self._meter = meter
+        self._insecure = insecure_callbacks
+        self._inbox: Inbox | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._logged_at: float | None = None
+        self._unlogged = 0
+
+    def open(self, inbox: Inbox) -> None:
+        """Begin to admit."""
+        self._inbox = inbox
+
+    def close(self) -> None:
+        """Answer 503 from now on. What is under way goes on."""
+        self._inbox = None
+
+    async def settled(self) -> None:
+        """Wait until no post is between its signature and the journal."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def screen(self, head: RequestHead) -> HttpAnswer | None:
+        if self._inbox is None:
+            return self._refuse("not_ready", answers.NOT_READY)
+        if head.content_length is not None and head.content_length > self.max_body:
+            return self._refuse("too_large", answers.TOO_LARGE)
+        claim = verify.read(head.headers, self._clock.now())
+        return self._refuse(claim, answers.UNAUTHORIZED) if isinstance(claim, str) else None
+
+    def refused(self, status: int) -> HttpAnswer:
+        if status == 413:
+            return self._refuse("too_large", answers.TOO_LARGE)
+        if status == 408:
+            return self._refuse("timeout", answers.TIMEOUT)
+        return self._refuse("malformed", answers.bad_request(BadRequest("bad request", status=status)))
+
+    def accept(self, head: RequestHead, body: bytes, answer: AnswerSink) -> None:
+        inbox = self._inbox
+        if inbox is None:
+            return answer(self._refuse("not_ready", answers.NOT_READY))
+        claim = verify.read(head.headers, self._clock.now())
+        if isinstance(claim, str):
+            return answer(self._refuse(claim, answers.UNAUTHORIZED))
+        if len(body) > self.max_body:
+            return answer(self._refuse("too_large", answers.TOO_LARGE))
+        slot = self._endpoint.keys.verified(claim, body)
+        if slot:
+            return self._authentic(inbox, head.path, claim, body, slot, answer)
+        if not self._endpoint.keys.worth_asking:
+            return answer(self._unverified())
+        return self._spawn(self._doubted(inbox, head.path, claim, body, answer))
+
+    async def _doubted(self, inbox: Inbox, path: bytes, claim: Claim, body: bytes, answer: AnswerSink) -> None:
+        """Perhaps the secret changed a moment ago: ask its origin once before the post is refused."""
+        await self._endpoint.keys.recheck()
+        slot = self._endpoint.keys.verified(claim, body)
+        if slot and self._inbox is inbox:
+            return self._authentic(inbox, path, claim, body, slot, answer)
+        if slot:
+            return answer(self._refuse("not_ready", answers.NOT_READY))
+        return answer(self._unverified())
+
+    def _unverified(self) -> HttpAnswer:
+        if not self._endpoint.keys.usable:
+            return self._refuse("no_secret", answers.NOT_READY)
+        return self._refuse("bad_signature", answers.UNAUTHORIZED)
+
+    def _authentic(self, inbox: Inbox, path: bytes, claim: Claim, body: bytes, slot: str, answer: AnswerSink) -> None:
+        endpoint = self._endpoint
+        self._meter.count(VERIFIED, endpoint=endpoint.name, secret=slot)
+        self._usage.note(endpoint.name, slot)
+        self.last_event_at = self._clock.now()
+        try:
+            if path == self._fetches:
+                return self._spawn(self._intake.fetch(endpoint, parse_fetch(body), answer))
+            ask = parse_ask(body)
+            self._check_callback(ask.callback_url)
+        except BadRequest as error:
+            return answer(self._refuse("malformed", answers.bad_request(error)))
+        return self._spawn(self._intake.take(inbox, endpoint, claim, ask, answer))
+
+    def _check_callback(self, url: str) -> None:
+        if not url:
+            return
+        reason = callback_urls.why_refused(url, hosts=self._endpoint.callback_hosts, insecure=self._insecure)
+        if reason:
+            raise BadRequest(reason, "callback_url")
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=f"webhook post {self._endpoint.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _refuse(self, reason: str, answer: HttpAnswer) -> HttpAnswer:
+        """Count every refusal by its reason; log at most one line in a while, without body or signature."""
+        self._meter.count(REQUESTS, channel=CHANNEL, outcome=reason)
+        now = self._clock.monotonic()
+        self._unlogged += 1
+        if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL:
+            log.warning(
+                "webhook_post_refused",
+                channel=CHANNEL,
+                endpoint=self._endpoint.name,
+                reason=reason,
+                status=answer.status,
+                count=self._unlogged,
+            )
+            self._logged_at, self._unlogged = now, 0
+        return answer

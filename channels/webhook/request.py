@@ -1,0 +1,156 @@
+"""What a signed post may say: the strict schema, checked field by field. Pure and total: `BadRequest` and nothing else.
+
+What does *not* live here: whether the callback address is allowed (`callback_urls.py`) and what follows (`intake.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+MAX_TEXT = 100_000
+MAX_NAME = 128
+MAX_METADATA_KEYS = 50
+MAX_METADATA_VALUE = 512
+_FIELDS = ("text", "conversation", "user", "callback_url", "mode", "metadata")
+_CONVERSATION = re.compile(r"[A-Za-z0-9._:@+=-]{1,128}")
+_TASK = re.compile(r"task_[0-9a-f]{32}")
+_SHOWN = 64
+
+Scalar = str | int | float | bool | None
+
+
+class BadRequest(Exception):
+    """What is wrong with a post: `status`, a sentence, and the field that it is about ("" for the whole)."""
+
+    def __init__(self, what: str, field: str = "", *, status: int = 422) -> None:
+        super().__init__(what)
+        self.what = what
+        self.field = field[:_SHOWN]
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One question. `conversation` is "" for one that begins and ends with it; `sync`: the answer is waited for."""
+
+    text: str
+    conversation: str = ""
+    user_id: str = ""
+    user_name: str = ""
+    callback_url: str = ""
+    sync: bool = True
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+def parse_ask(body: bytes) -> Ask:
+    """The question in a post. Raises `BadRequest`."""
+    fields = _object(body)
+    _known(fields, _FIELDS, "")
+    text = _text(fields, "text", MAX_TEXT)
+    if text is None:
+        raise BadRequest("is needed", "text")
+    user_id, user_name = _user(fields.get("user"))
+    callback = _text(fields, "callback_url", 2048) or ""
+    return Ask(
+        text=text,
+        conversation=_conversation(fields),
+        user_id=user_id,
+        user_name=user_name,
+        callback_url=callback,
+        sync=_sync(fields, callback),
+        metadata=_metadata(fields.get("metadata")),
+    )
+
+
+def parse_fetch(body: bytes) -> str:
+    """The task that is asked for. Raises `BadRequest`."""
+    fields = _object(body)
+    _known(fields, ("task",), "")
+    task = fields.get("task")
+    if not isinstance(task, str) or not _TASK.fullmatch(task):
+        raise BadRequest("must be the id of a task", "task")
+    return task
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("the body is not JSON", status=400) from error
+    if not isinstance(found, dict):
+        raise BadRequest("the body is not a JSON object", status=400)
+    return found
+
+
+def _known(fields: Mapping[str, Any], names: tuple[str, ...], within: str) -> None:
+    for name in fields:
+        if name not in names:
+            raise BadRequest("unknown field", within + name)
+
+
+def _text(fields: Mapping[str, Any], name: str, limit: int, within: str = "") -> str | None:
+    """A text of 1 to `limit` characters that is more than white space; None when it is not there."""
+    if name not in fields:
+        return None
+    value = fields[name]
+    if not isinstance(value, str):
+        raise BadRequest("must be text", within + name)
+    if not value.strip():
+        raise BadRequest("must not be empty", within + name)
+    if len(value) > limit:
+        raise BadRequest(f"is longer than {limit} characters", within + name)
+    if "\x00" in value:
+        raise BadRequest("must not hold a NUL character", within + name)
+    return value
+
+
+def _conversation(fields: Mapping[str, Any]) -> str:
+    value = _text(fields, "conversation", MAX_NAME)
+    if value is not None and not _CONVERSATION.fullmatch(value):
+        raise BadRequest("may hold letters, digits and . _ : @ + = - only", "conversation")
+    return value or ""
+
+
+def _user(value: object) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    if not isinstance(value, dict):
+        raise BadRequest("must be an object with id and name", "user")
+    _known(value, ("id", "name"), "user.")
+    user = _text(value, "id", MAX_NAME, "user.")
+    if user is None:
+        raise BadRequest("is needed", "user.id")
+    if not user.isprintable():
+        raise BadRequest("must be printable", "user.id")
+    return user, _text(value, "name", MAX_NAME, "user.") or ""
+
+
+def _sync(fields: Mapping[str, Any], callback: str) -> bool:
+    mode = fields.get("mode", "async" if callback else "sync")
+    if mode not in ("sync", "async"):
+        raise BadRequest("must be sync or async", "mode")
+    if mode == "sync" and callback:
+        raise BadRequest("goes with mode async only", "callback_url")
+    return bool(mode == "sync")
+
+
+def _metadata(value: object) -> dict[str, Scalar]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest("must be an object", "metadata")
+    if len(value) > MAX_METADATA_KEYS:
+        raise BadRequest(f"has more than {MAX_METADATA_KEYS} keys", "metadata")
+    for key, one in value.items():
+        if len(key) > MAX_NAME:
+            raise BadRequest(f"has a key longer than {MAX_NAME} characters", "metadata")
+        if not (one is None or isinstance(one, str | int | float | bool)):
+            raise BadRequest("must be text, a number, true, false or null", f"metadata.{key}")
+        if isinstance(one, str) and len(one) > MAX_METADATA_VALUE:
+            raise BadRequest(f"is longer than {MAX_METADATA_VALUE} characters", f"metadata.{key}")
+    return value

@@ -1,0 +1,208 @@
+"""What is remembered of tasks and callbacks, as SQL on one connection. What does *not* live here: threads and waiting
+(`tasks.py`).
+
+A task is one post's question. Its row is there before the post is journaled, and its answer before the answer's
+receipt, so that whoever asks later is told the truth. A callback's row lives until it was delivered or given up, and a
+while longer so that this can be seen.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+PENDING, ANSWERED, FAILED, REFUSED = "pending", "answered", "failed", "refused"
+DELIVERED, GIVEN_UP = "delivered", "given_up"
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS tasks (
+    id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, conversation TEXT NOT NULL, created_at REAL NOT NULL,
+    state TEXT NOT NULL, notice TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS signatures (
+    endpoint TEXT NOT NULL, event_id TEXT NOT NULL, task TEXT NOT NULL, created_at REAL NOT NULL,
+    PRIMARY KEY (endpoint, event_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sends (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, id TEXT NOT NULL, task TEXT, text TEXT NOT NULL,
+    created_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS sends_task ON sends (task, number);
+CREATE TABLE IF NOT EXISTS callbacks (
+    id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, task TEXT, url TEXT NOT NULL, body BLOB NOT NULL,
+    created_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL, state TEXT NOT NULL,
+    detail TEXT NOT NULL DEFAULT '', under_way INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS callbacks_due ON callbacks (state, due_at);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task as it stands. `text` is the answer, `notice` the last thing said before it, `callback` what became of
+    the callback ("" where there is none).
+    """
+
+    id: str
+    endpoint: str
+    conversation: str
+    state: str = PENDING
+    text: str = ""
+    notice: str = ""
+    callback: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has its answer."""
+        return self.state != PENDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """One callback. `id` names it on the wire, the same in every attempt; `body` are the exact bytes. `attempts` counts
+    those begun.
+    """
+
+    id: str
+    endpoint: str
+    task: str | None
+    url: str = field(repr=False)
+    body: bytes = field(repr=False)
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """One message of ours to keep: under its idempotency `key` it is kept once. `state` is what it makes of the task,
+    PENDING for a word in between.
+    """
+
+    key: str
+    id: str
+    task: str | None
+    endpoint: str
+    conversation: str
+    text: str
+    state: str
+    callback: Callback | None
+
+
+def begin(db: sqlite3.Connection, task: Task, event_id: str, now: float) -> Task:
+    """The task of a post, made if it is new. A post that was seen before under another id is that task's."""
+    row = db.execute(
+        "SELECT task FROM signatures WHERE endpoint = ? AND event_id = ?", (task.endpoint, event_id)
+    ).fetchone()
+    known = find(db, row[0], task.endpoint) if row else None
+    if known is not None:
+        return known
+    db.execute(
+        "INSERT OR IGNORE INTO tasks (id, endpoint, conversation, created_at, state) VALUES (?,?,?,?,?)",
+        (task.id, task.endpoint, task.conversation, now, PENDING),
+    )
+    db.execute("INSERT OR REPLACE INTO signatures VALUES (?,?,?,?)", (task.endpoint, event_id, task.id, now))
+    return find(db, task.id, task.endpoint) or task
+
+
+def find(db: sqlite3.Connection, task: str, endpoint: str) -> Task | None:
+    """A task of the endpoint, with its answer."""
+    row = db.execute(
+        "SELECT conversation, state, notice FROM tasks WHERE id = ? AND endpoint = ?", (task, endpoint)
+    ).fetchone()
+    if row is None:
+        return None
+    conversation, state, notice = row
+    parts = db.execute("SELECT text FROM sends WHERE task = ? ORDER BY number", (task,)).fetchall()
+    callback = db.execute("SELECT state FROM callbacks WHERE task = ? ORDER BY created_at", (task,)).fetchone()
+    return Task(
+        id=task,
+        endpoint=endpoint,
+        conversation=conversation,
+        state=state,
+        text="\n".join(text for (text,) in parts),
+        notice=notice,
+        callback=callback[0] if callback else "",
+    )
+
+
+def keep(db: sqlite3.Connection, saying: Saying, now: float) -> bool:
+    """Keep a message and what follows from it. False when it was kept before."""
+    final = saying.state != PENDING
+    done = db.execute(
+        "INSERT OR IGNORE INTO sends (key, id, task, text, created_at) VALUES (?,?,?,?,?)",
+        (saying.key, saying.id, saying.task if final else None, saying.text, now),
+    )
+    if not done.rowcount:
+        return False
+    if saying.task is not None:
+        # After a power cut the journal may know a post whose row here was lost with the cache.
+        db.execute(
+            "INSERT OR IGNORE INTO tasks (id, endpoint, conversation, created_at, state) VALUES (?,?,?,?,?)",
+            (saying.task, saying.endpoint, saying.conversation, now, PENDING),
+        )
+        column = "state" if final else "notice"
+        value = saying.state if final else saying.text
+        db.execute(f"UPDATE tasks SET {column} = ? WHERE id = ?", (value, saying.task))  # noqa: S608 - two constants
+    one = saying.callback
+    if one is not None:
+        db.execute(
+            "INSERT OR IGNORE INTO callbacks (id, endpoint, task, url, body, created_at, due_at, state)"
+            " VALUES (?,?,?,?,?,?,?,?)",
+            (one.id, one.endpoint, one.task, one.url, one.body, now, now, PENDING),
+        )
+    return True
+
+
+def sent_as(db: sqlite3.Connection, key: str) -> str | None:
+    """The id under which the message of an idempotency key was kept."""
+    row = db.execute("SELECT id FROM sends WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def take_due(db: sqlite3.Connection, now: float, limit: int, next_due: float) -> list[Callback]:
+    """Callbacks that are due, each counted as begun and put off to `next_due`: a crash in the middle costs an attempt
+    and never makes them due for ever.
+    """
+    rows = db.execute(
+        "SELECT id, endpoint, task, url, body, attempts FROM callbacks WHERE state = ? AND due_at <= ?"
+        " ORDER BY due_at LIMIT ?",
+        (PENDING, now, limit),
+    ).fetchall()
+    found = []
+    for one, endpoint, task, url, body, attempts in rows:
+        db.execute(
+            "UPDATE callbacks SET attempts = ?, due_at = ?, under_way = 1 WHERE id = ?", (attempts + 1, next_due, one)
+        )
+        found.append(Callback(id=one, endpoint=endpoint, task=task, url=url, body=body, attempts=attempts + 1))
+    return found
+
+
+def settle_callback(db: sqlite3.Connection, callback: str, state: str, detail: str, due_at: float) -> None:
+    """What became of an attempt."""
+    db.execute(
+        "UPDATE callbacks SET state = ?, detail = ?, due_at = ?, under_way = 0 WHERE id = ?",
+        (state, detail, due_at, callback),
+    )
+
+
+def resume_callbacks(db: sqlite3.Connection, now: float) -> int:
+    """What was under way when the last run ended is due now: nobody knows whether it arrived."""
+    return db.execute("UPDATE callbacks SET due_at = ?, under_way = 0 WHERE under_way = 1", (now,)).rowcount
+
+
+def next_due(db: sqlite3.Connection) -> float | None:
+    """When the next callback is due, None without any."""
+    found = db.execute("SELECT min(due_at) FROM callbacks WHERE state = ?", (PENDING,)).fetchone()
+    return None if found[0] is None else float(found[0])
+
+
+def callback_counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many callbacks there are in each state."""
+    return dict(db.execute("SELECT state, count(*) FROM callbacks GROUP BY state"))
+
+
+def prune(db: sqlite3.Connection, before: float) -> int:
+    """Forget what is older, but no callback under way and no task that still waits for one."""
+    gone = db.execute("DELETE FROM callbacks WHERE created_at < ? AND state != ?", (before, PENDING)).rowcount
+    for table in ("tasks", "signatures", "sends"):
+        gone += db.execute(f"DELETE FROM {table} WHERE created_at < ?", (before,)).rowcount  # noqa: S608 - constants
+    return gone
