@@ -13,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix docs bench prove interop lock clean
+.PHONY: help setup run test check scan gitleaks fix docs bench prove leak-hunt interop lock clean
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ run: $(RUN_STAMP) ## Talk to Phantom in a local workspace, no account and no key
 test: $(DEV_STAMP) ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
-check: $(DEV_STAMP) ## Lint, types, import contracts, house rules, generated docs
+check: $(DEV_STAMP) ## Lint, types, import contracts, house rules, generated docs, secrets
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -34,6 +34,12 @@ check: $(DEV_STAMP) ## Lint, types, import contracts, house rules, generated doc
 	$(BIN)/python -m scripts.house_rules
 	$(BIN)/python -m scripts.reference --check
 	$(BIN)/python -m scripts.links
+	$(BIN)/python -m scripts.scan
+
+scan: $(DEV_STAMP) ## Look for secrets in what git tracks: our rules, gitleaks where installed, detect-secrets
+	@$(BIN)/python -m scripts.scan
+
+gitleaks: $(VENV)/gitleaks/.installed ## Install a pinned gitleaks into .venv for `make scan` (Linux and macOS)
 
 fix: $(DEV_STAMP) ## Repair what ruff can repair, and format
 	$(BIN)/ruff check --fix .
@@ -49,6 +55,9 @@ bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
 prove: $(DEV_STAMP) ## The long proofs: SIGKILL at $(KILLS) instants a transport, half-open sockets
 	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
 	    tests/scenario/test_sigkill_http.py tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
+
+leak-hunt: $(DEV_STAMP) ## Run the tests with 30 secrets planted, then search all they wrote, in 8 encodings
+	JOBS=$(JOBS) $(BIN)/python -m scripts.leak_hunt $(PYTEST_ARGS)
 
 interop: $(DEV_STAMP) ## The npm client shardwire against our bridge; skipped, and said so, where npm cannot fetch it
 	@$(BIN)/python -m scripts.shardwire; had=$$?; [ $$had -eq 3 ] && exit 0; [ $$had -eq 0 ] && \
@@ -67,3 +76,9 @@ $(RUN_STAMP): requirements/build.txt requirements/run.txt pyproject.toml
 $(DEV_STAMP): requirements/build.txt requirements/dev.txt pyproject.toml
 	@sh scripts/install $(VENV) dev
 	@touch $(RUN_STAMP) $@
+
+$(VENV)/gitleaks/.installed: requirements/gitleaks.txt $(DEV_STAMP)
+	@rm -rf $(VENV)/gitleaks
+	@$(BIN)/python -m pip --disable-pip-version-check install -qq --require-hashes --no-deps --only-binary :all: \
+	    --target $(VENV)/gitleaks -r requirements/gitleaks.txt
+	@touch $@

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from config.config_errors import ConfigErrors as ConfigErrors
     from config.env_example import render_env_example as render_env_example
+    from config.env_production import render_env_production as render_env_production
     from config.explanation import ExplainRow as ExplainRow
     from config.explanation import explain as explain
     from config.identity_fetcher import IdentityFetcher as IdentityFetcher
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from config.metadata_client import MetadataClient as MetadataClient
     from config.metadata_fetcher import MetadataFetcher as MetadataFetcher
     from config.reference import render_reference as render_reference
-    from config.secret_health import SecretHealth as SecretHealth
     from config.secret_store import SecretStore as SecretStore
+    from config.secrets_settings import SecretsSettings as SecretsSettings
     from config.settings import PhantomSettings as PhantomSettings
     from config.tenant_status import MetadataTenantStatus as MetadataTenantStatus
 
@@ -36,11 +37,12 @@ _HOME = {
     "MetadataFetcher": "metadata_fetcher",
     "MetadataTenantStatus": "tenant_status",
     "PhantomSettings": "settings",
-    "SecretHealth": "secret_health",
     "SecretStore": "secret_store",
+    "SecretsSettings": "secrets_settings",
     "explain": "explanation",
     "load": "loader",
     "render_env_example": "env_example",
+    "render_env_production": "env_production",
     "render_reference": "reference",
 }
 

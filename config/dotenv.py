@@ -40,6 +40,22 @@ def read_dotenv(path: Path) -> Mapping[str, str]:
     return parse_dotenv(text, path)
 
 
+def refuse_open_dotenv(path: Path) -> None:
+    """In production the file is not read. But one that everyone may read gives away what somebody wrote into it, and
+    most likely the daemon runs where it should not. Raises `ConfigError` then.
+    """
+    try:
+        open_to_all = bool(path.stat().st_mode & 0o004)
+    except OSError:
+        return
+    if open_to_all:
+        raise ConfigError(
+            "everyone on this machine may read it, and in production it is not even used",
+            where=str(path),
+            hint=f"remove it and rotate what it holds, or chmod 600 {path}",
+        )
+
+
 def parse_dotenv(text: str, path: Path) -> Mapping[str, str]:
     """The variables of `text`; a later line wins over an earlier one. `path` is for messages."""
     found: dict[str, str] = {}

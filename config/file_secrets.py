@@ -1,7 +1,9 @@
-"""Secrets from files (`SECRET_SOURCE=file`): one file a secret in one folder, as container platforms mount them.
+"""Secrets from files: one file a secret in a folder, as container platforms and service managers mount them.
 
 A file's text without one line end at its end is the secret. A changed file is a rotation, a removed one a withdrawal.
-In production a file that everyone on the machine may read is refused.
+Docker mounts such files in `/run/secrets`, systemd in `$CREDENTIALS_DIRECTORY`, Kubernetes in a volume whose files are
+links through `..data`, which is replaced as a whole; here paths are followed anew at each look, so that a swapped link
+is a change like any other. In production a file that everyone on the machine may read is refused.
 """
 
 from __future__ import annotations
@@ -10,51 +12,60 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from config import secret_names
-from config.rotating import OVERLAP_SECONDS, RotatingText, secret_text
-from config.secret_health import SecretHealth
+from config.rotating import FLIPPING, OVERLAP_SECONDS, RotatingText, secret_text
 from phantom.clock import Clock
 from phantom.errors import SecretError
+from phantom.secret_sources import ABSENT, SecretHealth, SourceContext
 from phantom.secrets import Listener
 
 MAX_BYTES = 64 * 1024
-CHECK_SECONDS = 10.0
+GRACE_SECONDS = 2.0
+"""How long a file may be gone or empty, as while somebody writes it anew, until that withdraws the secret."""
+PATIENCE = 1.0
+"""Seconds that one look at a file is waited for."""
 
 log = structlog.get_logger(__name__)
+Mark = tuple[int, ...]
 
 
 class FileSecret:
-    """One secret's file; a `SecretSource`. Read when constructed and whenever it is refreshed."""
+    """One secret's file; a `SecretSource`. Read when constructed, whenever it is refreshed and when it changes."""
 
-    def __init__(self, name: str, path: Path, clock: Clock, *, production: bool, overlap_seconds: float) -> None:
+    def __init__(
+        self, name: str, paths: Sequence[Path], clock: Clock, *, production: bool, overlap_seconds: float
+    ) -> None:
         self._name = name
-        self._path = path
+        self._paths = tuple(paths)
         self._clock = clock
         self._production = production
         self._held = RotatingText(clock, overlap_seconds=overlap_seconds)
         self._error: SecretError | None = None
-        self._checked_at = clock.monotonic()
+        self._seen: Mark | None = None
+        self._written_at: float | None = None
+        self._read_at = self._paths[0]
+        self._trust = False
+        self._missed_since: float | None = None
+        self._look: asyncio.Future[None] | None = None
         try:
             self._held.text = self._read()
         except SecretError as error:
             self._error = error
 
     @property
-    def error(self) -> SecretError | None:
-        """Why there is no value; None when there is one."""
-        return self._error
+    def path(self) -> Path:
+        """The file that counted the last time it was looked for: the first of the folders' that exists."""
+        return self._read_at
 
     def current(self) -> str:
         if self._held.text is None:
-            cause = self._error
-            raise SecretError(
-                cause.message if cause else f"secret {self._name} is not set", hint=cause.hint if cause else ""
-            )
+            cause = self._error or SecretError(f"secret {self._name} is not set")
+            raise SecretError(cause.message, hint=cause.hint, code=cause.code)
         return self._held.text
 
     def previous(self) -> str | None:
@@ -65,90 +76,155 @@ class FileSecret:
 
     async def refresh(self) -> bool:
         """Read the file again. Raises `SecretError`, and then there is no value any more."""
-        self._checked_at = self._clock.monotonic()
         try:
             text = await asyncio.to_thread(self._read)
         except SecretError as error:
-            if self._held.withdraw() or self._error is None:
-                log.warning("secret_withdrawn", secret_name=self._name, error=error.message)
-            self._error = error
+            self._failed(error)
             raise
+        return self._succeeded(text)
+
+    async def look(self) -> None:
+        """Read the file again if it is another one than that read last. A failure is recorded and logged."""
+        # A folder on a network may hang: the thread in there is waited for by nobody, and no second one is sent.
+        if self._look is None or self._look.done():
+            self._look = asyncio.ensure_future(self._look_now())
+        done, _ = await asyncio.wait((self._look,), timeout=PATIENCE)
+        for look in done:
+            look.result()
+
+    async def _look_now(self) -> None:
+        before, mark = self._seen, await asyncio.to_thread(self._mark)
+        if mark == before and self._trust and self._missed_since is None:
+            self._held.confirm()
+            return
+        # Two writes within one tick of the file system's clock look the same: read once more before trusting the mark.
+        self._trust = mark == before
+        try:
+            text = await asyncio.to_thread(self._read)
+        except SecretError as error:
+            if not self._is_being_written(error):
+                self._failed(error)
+            return
+        self._succeeded(text)
+
+    def _is_being_written(self, error: SecretError) -> bool:
+        """Whether the file may come back in a moment: it was there, and is gone or empty only now."""
+        if self._held.text is None or error.code not in {ABSENT, "secret_empty"}:
+            return False
+        now = self._clock.monotonic()
+        if self._missed_since is None:
+            self._missed_since = now
+        return now - self._missed_since < GRACE_SECONDS
+
+    def _failed(self, error: SecretError) -> None:
+        self._missed_since = None
+        if self._held.withdraw() or self._error is None:
+            log.warning("secret_withdrawn", secret_name=self._name, error=error.message)
+        self._error = error
+
+    def _succeeded(self, text: str) -> bool:
         first = self._held.text is None
-        self._error = None
+        self._error = self._missed_since = None
         changed = self._held.replace(text)
         if changed and not first:
             log.info("secret_rotated", secret_name=self._name)
         return changed
 
-    async def revalidate_if_due(self) -> None:
-        """What the background does: read again when it is time. A failure is recorded and logged by `refresh`."""
-        if self._clock.monotonic() - self._checked_at >= CHECK_SECONDS:
-            with contextlib.suppress(SecretError):  # `refresh` has recorded and logged it
-                await self.refresh()
-
     def health(self) -> SecretHealth:
-        if self._error is None:
-            return SecretHealth(name=self._name, source="file", state="fresh")
-        return SecretHealth(name=self._name, source="file", state="failed", error=self._error.message)
+        if self._error is not None:
+            return SecretHealth(name=self._name, source="file", state="failed", error=self._error.message)
+        flipping = self._held.flipping
+        return SecretHealth(
+            name=self._name,
+            source="file",
+            state="flipping" if flipping else "fresh",
+            error=FLIPPING if flipping else "",
+            changed_at=self._written_at,
+        )
+
+    def cancel(self) -> None:
+        """Wait for no file any more."""
+        if self._look is not None:
+            self._look.cancel()
+
+    def _mark(self) -> Mark | None:
+        try:
+            return _mark_of(self._first().stat())
+        except OSError:
+            return None
+
+    def _first(self) -> Path:
+        return next((path for path in self._paths if _exists(path)), self._paths[0])
 
     def _read(self) -> str:
+        path = self._read_at = self._first()
+        self._seen = None
         try:
             # Non-blocking, so that a named pipe in the folder cannot hold the daemon.
-            number = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(number, "rb") as stream:  # noqa: PTH123 - a file descriptor
-                self._check(os.fstat(stream.fileno()))
+                about = os.fstat(stream.fileno())
+                self._seen = _mark_of(about)
+                self._check(about, path)
                 data = stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
             raise SecretError(
-                f"secret {self._name} has no file", hint=f"create {self._path}, or set PHANTOM_SECRET_DIR"
+                f"secret {self._name} has no file", hint=f"create {path}, or set PHANTOM_SECRET_DIR", code=ABSENT
             ) from None
         except OSError as error:
             raise SecretError(
-                f"secret {self._name} cannot be read: {error.strerror}", hint=f"let the daemon's user read {self._path}"
+                f"secret {self._name} cannot be read: {error.strerror}", hint=f"let the daemon's user read {path}"
             ) from error
         if len(data) > MAX_BYTES:
-            raise SecretError(f"secret {self._name} is larger than {MAX_BYTES // 1024} KiB", hint=f"see {self._path}")
+            raise SecretError(f"secret {self._name} is larger than {MAX_BYTES // 1024} KiB", hint=f"see {path}")
         text = secret_text(data)
-        if not text:
-            what = "is empty" if text is not None else "is not UTF-8 text"
-            raise SecretError(f"secret {self._name} {what}", hint=f"write it to {self._path}")
+        if text is None:
+            raise SecretError(f"secret {self._name} is not UTF-8 text", hint=f"write it to {path}")
+        if not text.strip():
+            raise SecretError(f"secret {self._name} is empty", hint=f"write it to {path}", code="secret_empty")
+        self._written_at = about.st_mtime
         return text
 
-    def _check(self, about: os.stat_result) -> None:
+    def _check(self, about: os.stat_result, path: Path) -> None:
         if not stat.S_ISREG(about.st_mode):
-            raise SecretError(f"secret {self._name} is not in a file", hint=f"make {self._path} a regular file")
+            raise SecretError(f"secret {self._name} is not in a file", hint=f"make {path} a regular file")
         if self._production and about.st_mode & stat.S_IROTH:
             raise SecretError(
-                f"everyone on this machine may read the file of secret {self._name}", hint=f"chmod o-r {self._path}"
+                f"everyone on this machine may read the file of secret {self._name}", hint=f"chmod o-r {path}"
             )
 
     def __repr__(self) -> str:
         return f"FileSecret({self._name!r})"
 
 
+def _mark_of(about: os.stat_result) -> Mark:
+    """What tells one state of a file from another. The change time is in it, since `chmod` may be the cure."""
+    return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size
+
+
 class FileSecrets:
-    """All secrets of one folder. `source(name)` is the same object for the same name."""
+    """All secrets of some folders, the first folder winning; a `SecretOrigin`."""
 
     def __init__(
-        self, folder: Path, clock: Clock, *, production: bool, overlap_seconds: float = OVERLAP_SECONDS
+        self, folders: Sequence[Path], clock: Clock, *, production: bool, overlap_seconds: float = OVERLAP_SECONDS
     ) -> None:
-        self._folder = folder
+        self._folders = tuple(folders)
         self._clock = clock
         self._production = production
         self._overlap = overlap_seconds
         self._secrets: dict[str, FileSecret] = {}
 
-    def exists(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether there is anything under that name; it may still be unfit."""
-        return (self._folder / secret_names.check(name)).exists()
+        secret_names.check(name)
+        return any(_exists(folder / name) for folder in self._folders)
 
     def source(self, name: str) -> FileSecret:
-        """The live source of `name`. Raises `SecretError` for a name that may not be asked for."""
         found = self._secrets.get(name)
         if found is None:
             found = FileSecret(
                 secret_names.check(name),
-                self._folder / name,
+                [folder / name for folder in self._folders],
                 self._clock,
                 production=self._production,
                 overlap_seconds=self._overlap,
@@ -156,14 +232,41 @@ class FileSecrets:
             self._secrets[name] = found
         return found
 
-    async def revalidate_due(self) -> None:
-        """Read again every file whose time has come."""
-        await asyncio.gather(*(secret.revalidate_if_due() for secret in self._secrets.values()))
+    def want(self, name: str) -> None:
+        """Files are looked at every second in any case."""
+
+    def place(self, name: str) -> str:
+        known = self._secrets.get(name)
+        if known is not None:
+            return str(known.path)
+        return str(next((folder / name for folder in self._folders if _exists(folder / name)), self._folders[0] / name))
+
+    async def tick(self) -> None:
+        await asyncio.gather(*(secret.look() for secret in self._secrets.values()))
+
+    async def reread(self) -> None:
+        for secret in self._secrets.values():
+            with contextlib.suppress(SecretError):  # `refresh` has recorded and logged it
+                await secret.refresh()
 
     def health(self) -> tuple[SecretHealth, ...]:
         return tuple(secret.health() for secret in self._secrets.values())
 
-    @property
-    def last_error(self) -> str:
-        """What is wrong with a file in use; "" when all is well."""
-        return next((secret.error for secret in self.health() if secret.error), "")
+    async def aclose(self) -> None:
+        for secret in self._secrets.values():
+            secret.cancel()
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is such a file. One in a folder that may not be entered counts: reading it says why not."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
+def open_files(context: SourceContext) -> FileSecrets:
+    """The source `file`. `options["folders"]` are looked in in turn."""
+    folders = context.options["folders"]
+    assert isinstance(folders, Sequence)  # noqa: S101 - `source_registry` fills it
+    return FileSecrets(folders, context.clock, production=context.production, overlap_seconds=context.overlap)

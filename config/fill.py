@@ -6,8 +6,8 @@ What does *not* live here: which files and sections there are (`loader.py`) and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -17,6 +17,7 @@ from config.config_errors import did_you_mean, flat
 from config.fields import SettingField, fields_of
 from config.references import UNRESOLVED, References
 from config.secret_store import SecretStore
+from config.source_registry import CHOOSABLE
 from config.sources import Section, Variables
 from config.urls import without_credentials
 from config.validation import findings
@@ -50,13 +51,16 @@ class Filler:
     """What is the same for all sections of one load: where `${…}` looks, the secrets, the working folder.
 
     `variables` is what `${NAME}` sees; which variables set fields is said to each `fill`. `store` is None for a section
-    that holds no secrets.
+    that holds no secrets. `sources` are the secret sources that there are.
     """
 
-    def __init__(self, *, variables: Variables, store: SecretStore | None, cwd: Path) -> None:
+    def __init__(
+        self, *, variables: Variables, store: SecretStore | None, cwd: Path, sources: tuple[str, ...] = CHOOSABLE
+    ) -> None:
         self._variables = variables
         self._store = store
         self._cwd = cwd
+        self._sources = sources
 
     def fill(self, model: type[Model], section: Section, variables: Variables) -> Filled[Model]:
         """Make a `model` of `section` and of the variables that its fields name."""
@@ -78,8 +82,24 @@ class Filler:
                 picked[one.name] = found
         errors.extend(references.errors)
         settings = self._validated(model, fields, section, picked, broken, errors)
-        origins = tuple(_origin(one, section, picked.get(one.name), settings, one.name in broken) for one in fields)
+        origins = tuple(
+            self._with_sources(one, picked.get(one.name), _origin(one, section, picked.get(one.name), settings, broken))
+            for one in fields
+        )
+        settings = None if settings is None else self._awaited(settings, fields, section)
         return Filled(settings=settings, errors=tuple(errors), origins=origins)
+
+    def _awaited(self, settings: Model, fields: tuple[SettingField, ...], section: Section) -> Model:
+        """A handle for each secret that may be set while the daemon runs."""
+        store = self._store
+        if store is None:
+            return settings
+        missing = {
+            one.name: store.wait_for(one.secret.name, place=section.path(one.name))
+            for one in fields
+            if one.secret is not None and one.secret.awaited and getattr(settings, one.name) is None
+        }
+        return settings.model_copy(update=missing) if missing else settings
 
     def _pick(
         self, one: SettingField, section: Section, variables: Variables, references: References
@@ -89,26 +109,43 @@ class Filler:
         resolved = None if written is None else references.resolve(written, section.where(one.name))
         variable = variables.first(one.variables)
         if variable is not None:
-            value = self._shaped(one, variable.text, variable.where)
+            ahead = self._from_store(one, section, ahead=True)
+            if ahead is not None:
+                return ahead
+            value = self._shaped(one, variable.text, variable.where, section, variable.source)
             return _Picked(value=value, where=variable.where, source=variable.source)
         if resolved is not None:
             where = section.where(one.name)
-            return _Picked(value=self._shaped(one, resolved, where), where=where, source=f"file {where}")
+            value = self._shaped(one, resolved, where, section, f"file {where}")
+            return _Picked(value=value, where=where, source=f"file {where}")
         return self._from_store(one, section)
 
-    def _from_store(self, one: SettingField, section: Section) -> _Picked | None:
+    def _from_store(self, one: SettingField, section: Section, *, ahead: bool = False) -> _Picked | None:
+        """What the secret sources have for the field; with `ahead`, those that are put before the environment."""
         if one.secret is None or self._store is None:
             return None
         where = one.env.name if one.env else section.where(one.name)
         try:
-            found = self._store.find_live(one.secret.name)
+            name = one.secret.name
+            found = self._store.find_ahead(name) if ahead else self._store.find_live(name)
         except SecretError as error:
             raise ConfigError(error.message, where=where, hint=error.hint) from error
         if found is None:
             return None
         return _Picked(value=found, where=where, source=f"secret {one.secret.name}")
 
-    def _shaped(self, one: SettingField, value: object, where: str) -> object:
+    def _with_sources(self, one: SettingField, found: _Picked | None, origin: Origin) -> Origin:
+        """For a secret: which source gave it, or may yet give it, and where it was looked for."""
+        if self._store is None or one.secret is None or origin.shown == "not valid":
+            return origin
+        looked = ", ".join(self._store.looked_at(one.secret.name))
+        if found is None:
+            return replace(origin, source=f"{origin.source}; looked at {looked}")
+        holdings = self._store.holdings()
+        gave = next((one.source for one in holdings if one.secret is found.value and one.given is None), "")
+        return replace(origin, source=f"{origin.source} from {gave}; looked at {looked}") if gave else origin
+
+    def _shaped(self, one: SettingField, value: object, where: str, section: Section, source: str) -> object:
         """A text made into what the field takes: a live handle, or the items of a list."""
         if not isinstance(value, str):
             return value
@@ -116,7 +153,8 @@ class Filler:
             text = value.strip()
             if not text:
                 raise ConfigError("is empty", where=where, hint="set the secret, or remove the setting")
-            return self._store.hold(one.secret.name if one.secret else one.name, text)
+            name = one.secret.name if one.secret else one.name
+            return self._store.hold(name, text, place=section.path(one.name), source=source)
         if one.sequence:
             return value.replace(",", " ").split()
         return value
@@ -134,7 +172,7 @@ class Filler:
         raw = {name: found.value for name, found in picked.items()}
         try:
             hold = self._store.hold if self._store is not None else held
-            settings = model.model_validate(raw, context={"cwd": self._cwd, "hold": hold})
+            settings = model.model_validate(raw, context={"cwd": self._cwd, "hold": hold, "sources": self._sources})
         except ValidationError as error:
             errors.extend(
                 findings(
@@ -185,10 +223,10 @@ def _cure_for_missing(name: str, fields: tuple[SettingField, ...], section: Sect
 
 
 def _origin(
-    one: SettingField, section: Section, found: _Picked | None, settings: BaseModel | None, broken: bool
+    one: SettingField, section: Section, found: _Picked | None, settings: BaseModel | None, broken: Collection[str]
 ) -> Origin:
     path = section.path(one.name)
-    if broken:
+    if one.name in broken:
         source = f"file {section.where(one.name)}" if one.name in section.values else f"env {one.variables[0]}"
         return Origin(path=path, shown="not valid", source=source, secret=one.holds_secret)
     if one.holds_secret or (found is not None and isinstance(found.value, Secret)):
@@ -197,6 +235,8 @@ def _origin(
     if found is None:
         default = getattr(settings, one.name) if settings is not None else one.info.default
         return Origin(path=path, shown=show(default), source="default")
+    if one.info.repr is False:
+        return Origin(path=path, shown="set", source=found.source)
     shown = show(getattr(settings, one.name)) if settings is not None else "not used: the section has errors"
     return Origin(path=path, shown=shown, source=found.source)
 
@@ -207,6 +247,8 @@ def show(value: object) -> str:
         return "not set"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return show(tuple(value))
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(show(item) for item in value) or "none"
     text = " ".join(without_credentials(str(value)).split())

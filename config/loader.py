@@ -8,40 +8,43 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
 from config import secret_names
 from config.bridge_settings import BridgeSettings
 from config.config_errors import as_one, did_you_mean
-from config.dotenv import read_dotenv
+from config.dotenv import read_dotenv, refuse_open_dotenv
 from config.fields import fields_of
 from config.files import CHANNELS_FILE, CORE_FILE, Document, find_config_dir, read_document, type_names
-from config.fill import Filled, Filler
+from config.fill import Filler
 from config.identity_fetcher import IdentityFetcher
 from config.metadata_client import MetadataClient
 from config.references import References
 from config.secret_store import SecretStore
+from config.secrets_settings import SecretsSettings
 from config.settings import PhantomSettings
+from config.source_registry import SourceRegistry, choosable
 from config.sources import NO_VARIABLES, Section, Variables
 from config.tenant_status import MetadataTenantStatus
 from phantom.clock import Clock
 from phantom.errors import ConfigError
 from phantom.identity import IdentityProvider, TenantStatus
+from phantom.secret_sources import SourceContext, SourceDescriptor
 from phantom.settings import Origin
-
-if TYPE_CHECKING:
-    from config.file_secrets import FileSecrets
 
 CHANNEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _OWN_KEYS = ("kind", "enabled")
 _PREFIX = "PHANTOM_"
 BRIDGE = "bridge"
 """The key of `phantom.yaml` that holds the bridge's settings."""
+SECRETS = "secrets"
+"""The key that holds what is said about secrets in general."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +63,12 @@ class ChannelConfig:
 class LoadedConfig:
     """Everything that configuration says. `files` were read; `notices` are worth a warning; `disabled` channels were
     switched off with `enabled: false`. `identity` and `tenant_status` speak to the metadata service when called.
+    `again` reads everything once more, as it is now.
     """
 
     core: PhantomSettings = field(repr=False)
     bridge: BridgeSettings = field(repr=False)
+    secret_rules: SecretsSettings = field(repr=False)
     channels: Mapping[str, ChannelConfig]
     disabled: tuple[str, ...]
     secrets: SecretStore
@@ -73,6 +78,7 @@ class LoadedConfig:
     config_dir: Path | None
     files: tuple[Path, ...]
     notices: tuple[str, ...]
+    again: Callable[[], LoadedConfig] = field(repr=False)
 
 
 def load(
@@ -83,37 +89,35 @@ def load(
     channel_models: Mapping[str, type[BaseModel]],
     clock: Clock,
     enabled_by: Mapping[str, Sequence[str]],
+    secret_sources: Mapping[str, SourceDescriptor] = MappingProxyType({}),
 ) -> LoadedConfig:
     """Read, resolve and check everything. Raises `ConfigError` (`ConfigErrors` for several) about the core.
 
     `channel_models` gives the settings model of each channel kind and is asked only for kinds that are switched on, so
     it may import lazily. `enabled_by` gives the variables any of which switches a kind on without a file.
+    `secret_sources` are the records of plugins that bring secret sources.
     """
     cwd = cwd.absolute()
     folder = find_config_dir(config_dir, environ, cwd)
     core_file = _document(folder, CORE_FILE)
     channels_file = _document(folder, CHANNELS_FILE)
     variables = _variables(environ, cwd, core_file)
-    own = {key: value for key, value in core_file.values.items() if key != BRIDGE}
+    filler = Filler(variables=variables, store=None, cwd=cwd, sources=choosable(secret_sources))
+    own = {key: value for key, value in core_file.values.items() if key not in (BRIDGE, SECRETS)}
     section = Section(prefix="", file=core_file.path if core_file.found else None, values=own)
-    filled = Filler(variables=variables, store=None, cwd=cwd).fill(PhantomSettings, section, variables)
-    if filled.settings is None:
-        raise as_one(filled.errors)
+    filled = filler.fill(PhantomSettings, section, variables)
+    rules = filler.fill(SecretsSettings, _part(core_file, SECRETS), variables)
+    if filled.settings is None or rules.settings is None:
+        raise as_one(filled.errors + rules.errors)
     core = filled.settings
+    secret_names.declare(rules.settings.declare, by=_part(core_file, SECRETS).where("declare"))
     client = MetadataClient(core.metadata_url, clock)
-    store = SecretStore(
-        clock=clock,
-        variables=variables.text,
-        chosen=core.secret_source if "secret_source" in core.model_fields_set else None,
-        client=client,
-        files=lambda: _file_secrets(core, clock),
-    )
+    store = _store(core, rules.settings, secret_sources, variables, client, clock)
     channels = _Channels(channel_models, enabled_by, variables, store, cwd)
     channels.load(channels_file)
-    bridge = _bridge(core_file, variables, store, cwd)
+    bridge = Filler(variables=variables, store=store, cwd=cwd).fill(BridgeSettings, _part(core_file, BRIDGE), variables)
     if bridge.settings is None:
         raise as_one(bridge.errors)
-    asked_for = core.secret_source == "metadata"  # noqa: S105 - where secrets come from, none itself
     read = [document.path for document in (core_file, channels_file) if document.found]
     if variables.dotenv:
         read.append(variables.dotenv_path)
@@ -122,30 +126,83 @@ def load(
         channels=channels.loaded,
         disabled=tuple(channels.disabled),
         secrets=store,
-        identity=IdentityFetcher(client, configured=asked_for or "metadata_url" in core.model_fields_set),
+        identity=IdentityFetcher(
+            client, configured="metadata" in core.secret_source or "metadata_url" in core.model_fields_set
+        ),
         tenant_status=MetadataTenantStatus(client),
         bridge=bridge.settings,
-        origins=filled.origins + bridge.origins + tuple(channels.origins),
+        secret_rules=rules.settings,
+        origins=filled.origins + rules.origins + bridge.origins + tuple(channels.origins),
         config_dir=folder,
         files=tuple(read),
         notices=_unread_variables(variables, channel_models, channels.variables_read),
+        again=partial(
+            load,
+            config_dir=config_dir,
+            environ=environ,
+            cwd=cwd,
+            channel_models=channel_models,
+            clock=clock,
+            enabled_by=enabled_by,
+            secret_sources=secret_sources,
+        ),
     )
 
 
-def _bridge(core_file: Document, variables: Variables, store: SecretStore, cwd: Path) -> Filled[BridgeSettings]:
-    """The section `bridge` of `phantom.yaml`. Its secrets are live handles, as a channel's are."""
-    written = core_file.values.get(BRIDGE)
-    section = Section(
-        prefix=BRIDGE, file=core_file.path if core_file.found else None, values=_mapping(written) if written else {}
-    )
+def _part(core_file: Document, key: str) -> Section:
+    """One mapping inside `phantom.yaml`, empty when it is not there."""
+    written = core_file.values.get(key)
+    section = Section(prefix=key, file=core_file.path if core_file.found else None, values=_mapping(written))
     _check_mapping(written, section)
-    return Filler(variables=variables, store=store, cwd=cwd).fill(BridgeSettings, section, variables)
+    return section
 
 
-def _file_secrets(core: PhantomSettings, clock: Clock) -> FileSecrets:
-    from config.file_secrets import FileSecrets
+def _store(
+    core: PhantomSettings,
+    rules: SecretsSettings,
+    installed: Mapping[str, SourceDescriptor],
+    variables: Variables,
+    client: MetadataClient,
+    clock: Clock,
+) -> SecretStore:
+    """The secrets, with the sources that `SECRET_SOURCE` names opened. Raises `ConfigError` for one that cannot be."""
+    options: Mapping[str, Callable[[], Mapping[str, object]]] = {
+        "file": lambda: {"folders": _secret_folders(core, variables)},
+        "metadata": lambda: {"client": client},
+        "exec": lambda: {"settings": rules},
+    }
+    registry = SourceRegistry(
+        installed=installed,
+        context=SourceContext(
+            clock=clock,
+            production=core.env == "production",
+            overlap=rules.overlap,
+            variable=variables.text,
+            options={},
+        ),
+        settings=rules,
+        built_in_options=lambda kind: options[kind](),
+    )
+    store = SecretStore(
+        clock=clock,
+        environ=variables.environ.get,
+        dotenv=variables.dotenv.get,
+        order=core.secret_source if "secret_source" in core.model_fields_set else None,
+        client=client,
+        open_origin=registry.open,
+        overlap_seconds=rules.overlap,
+    )
+    store.open()
+    return store
 
-    return FileSecrets(core.secret_dir, clock, production=core.env == "production")
+
+def _secret_folders(core: PhantomSettings, variables: Variables) -> tuple[Path, ...]:
+    """The folder that is set, and that of systemd's credentials; the default folder comes last."""
+    credentials = variables.environ.get("CREDENTIALS_DIRECTORY", "")
+    folders = [core.secret_dir, *([Path(credentials)] if credentials else [])]
+    if "secret_dir" not in core.model_fields_set:
+        folders.reverse()
+    return tuple(dict.fromkeys(folders))
 
 
 def _document(folder: Path | None, name: str) -> Document:
@@ -157,7 +214,9 @@ def _variables(environ: Mapping[str, str], cwd: Path, core_file: Document) -> Va
     env = environ.get("PHANTOM_ENV") or core_file.values.get("env") or "development"
     path = cwd / ".env"
     dotenv: Mapping[str, str] = {}
-    if not (isinstance(env, str) and env.lower() == "production"):
+    if isinstance(env, str) and env.lower() == "production":
+        refuse_open_dotenv(path)
+    else:
         dotenv = read_dotenv(path)
     return Variables(environ=environ, dotenv=dotenv, dotenv_path=path)
 
@@ -291,7 +350,8 @@ def _unread_variables(
     variables: Variables, models: Mapping[str, type[BaseModel]], read_by_channels: set[str]
 ) -> tuple[str, ...]:
     """A notice for each `PHANTOM_…` variable that no setting reads: most likely a slip of the pen."""
-    read = {name for model in (PhantomSettings, BridgeSettings) for one in fields_of(model) for name in one.variables}
+    models_of_ours = (PhantomSettings, SecretsSettings, BridgeSettings)
+    read = {name for model in models_of_ours for one in fields_of(model) for name in one.variables}
     read |= read_by_channels
     read |= {"PHANTOM_CONFIG_DIR"}
     unread = {

@@ -20,10 +20,10 @@ import structlog
 
 from config import secret_names
 from config.metadata_client import MetadataAnswer, MetadataClient
-from config.rotating import OVERLAP_SECONDS, RotatingText, secret_text
-from config.secret_health import SecretHealth, SecretState
+from config.rotating import FLIPPING, OVERLAP_SECONDS, RotatingText, secret_text
 from phantom.clock import Clock
 from phantom.errors import MetadataError, SecretError
+from phantom.secret_sources import ABSENT, SecretHealth, SecretState, SourceContext
 from phantom.secrets import Listener
 
 FRESH_SECONDS = 60.0
@@ -32,6 +32,7 @@ RETRY_SECONDS = 15.0
 """After a failure the next attempt comes sooner than the end of a cache window would."""
 
 _GONE = frozenset({401, 403, 404, 410})
+_ABSENT = frozenset({404, 410})
 _ROTATION_ID = re.compile(r"[\x21\x23-\x7e]{1,256}")
 
 log = structlog.get_logger(__name__)
@@ -58,7 +59,8 @@ class MetadataSecret:
             return text
         if self._error is not None:
             hint = "the last good value is older than 15 minutes" if text is not None else self._error.hint
-            raise SecretError(self._error.message, hint=hint, retryable=self._error.retryable)
+            code = ABSENT if self._error.status in _ABSENT else None
+            raise SecretError(self._error.message, hint=hint, retryable=self._error.retryable, code=code)
         raise SecretError(
             f"secret {self._name} has not been fetched from the metadata service yet",
             hint="await its refresh() before its first use",
@@ -79,6 +81,15 @@ class MetadataSecret:
         if earlier is not None and await asyncio.shield(earlier):
             return True
         return await self._validate()
+
+    def want(self) -> None:
+        """Fetch it at the next look, and keep it fresh from then on."""
+        self._wanted = True
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody uses it."""
+        return self._wanted
 
     async def fetch(self) -> str:
         """The value by the rules of this module's table. Raises `MetadataError`."""
@@ -102,12 +113,16 @@ class MetadataSecret:
                 await self._validate()
 
     def health(self) -> SecretHealth:
-        if self._error is None:
-            state: SecretState = "unread" if self._held.text is None else "fresh"
-        else:
+        state: SecretState
+        error = ""
+        if self._error is not None:
             state = "stale" if self._held.text is not None and self._age() < STALE_SECONDS else "failed"
-        error = self._error.message if self._error else ""
-        return SecretHealth(name=self._name, source="metadata", state=state, error=error)
+            error = self._error.message
+        elif self._held.flipping:
+            state, error = "flipping", FLIPPING
+        else:
+            state = "unread" if self._held.text is None else "fresh"
+        return SecretHealth(name=self._name, source="metadata", state=state, error=error, rotation_id=self._rotation_id)
 
     def cancel(self) -> None:
         """End a request that is under way."""
@@ -145,7 +160,7 @@ class MetadataSecret:
         self._error = None
         self._proven_at = started
         if text is None:
-            return False
+            return self._held.confirm()
         first = self._held.text is None
         changed = self._held.replace(text)
         if changed and not first:
@@ -161,7 +176,7 @@ class MetadataSecret:
         text = secret_text(answer.body)
         if text is None:
             raise self._nonsense("the answer is not UTF-8 text")
-        if not text:
+        if not text.strip():
             raise self._nonsense("the answer is empty")
         rotation_id = answer.headers.get("X-Phantom-Rotation-Id", "")
         self._rotation_id = rotation_id if _ROTATION_ID.fullmatch(rotation_id) else ""
@@ -186,13 +201,24 @@ class MetadataSecret:
 
 
 class MetadataFetcher:
-    """All secrets of one metadata service. `source(name)` is the same object for the same name."""
+    """All secrets of one metadata service; a `SecretOrigin`. `source(name)` is the same object for the same name."""
 
     def __init__(self, client: MetadataClient, clock: Clock, *, overlap_seconds: float = OVERLAP_SECONDS) -> None:
         self._client = client
         self._clock = clock
         self._overlap = overlap_seconds
         self._secrets: dict[str, MetadataSecret] = {}
+
+    def has(self, name: str) -> bool | None:
+        """Only a request tells. The service keeps the value before a rotation itself: nothing is named `…_previous`."""
+        secret_names.check(name)
+        return False if name.endswith("_previous") else None
+
+    def want(self, name: str) -> None:
+        self.source(name).want()
+
+    def place(self, name: str) -> str:
+        return ""
 
     def source(self, name: str) -> MetadataSecret:
         """The live source of `name`, without a request. Raises `SecretError` for a name that may not be asked for."""
@@ -206,9 +232,16 @@ class MetadataFetcher:
         """The value of `name`, cached. Raises `SecretError` before any I/O for a wrong name, else `MetadataError`."""
         return await self.source(name).fetch()
 
-    async def revalidate_due(self) -> None:
+    async def tick(self) -> None:
         """Ask again for every secret in use whose time has come; all at once, one request a name."""
         await asyncio.gather(*(secret.revalidate_if_due() for secret in self._secrets.values()))
+
+    async def reread(self) -> None:
+        """Ask again for every secret in use."""
+        used = [secret.refresh() for secret in self._secrets.values() if secret.wanted]
+        for failed in await asyncio.gather(*used, return_exceptions=True):
+            if isinstance(failed, BaseException) and not isinstance(failed, MetadataError):
+                raise failed
 
     def health(self) -> tuple[SecretHealth, ...]:
         return tuple(secret.health() for secret in self._secrets.values())
@@ -223,7 +256,14 @@ class MetadataFetcher:
         """What the service answers now where it fails; "" when all is well."""
         return next((secret.error for secret in self.health() if secret.error), "")
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """End requests under way. The client is closed by whoever made it."""
         for secret in self._secrets.values():
             secret.cancel()
+
+
+def open_metadata(context: SourceContext) -> MetadataFetcher:
+    """The source `metadata`. `options["client"]` speaks to the service."""
+    client = context.options["client"]
+    assert isinstance(client, MetadataClient)  # noqa: S101 - `source_registry` fills it
+    return MetadataFetcher(client, context.clock, overlap_seconds=context.overlap)

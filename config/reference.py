@@ -11,6 +11,7 @@ from config.bridge_settings import BridgeSettings
 from config.fields import SettingField, describe_type, fields_of
 from config.files import CHANNELS_FILE, CORE_FILE
 from config.fill import show
+from config.secrets_settings import SecretsSettings
 from config.settings import PhantomSettings
 
 _INTRODUCTION = f"""# Configuration reference
@@ -24,7 +25,7 @@ from, secrets masked.
 - `{CORE_FILE}` holds the settings of the daemon, `{CHANNELS_FILE}` those of the channels, one section a channel. They
   are looked for in `--config DIR`, in `PHANTOM_CONFIG_DIR`, in the working folder and in `/etc/phantom`; the first
   folder that holds one of them counts.
-- `.env` in the working folder is read unless `PHANTOM_ENV` is `production`.
+- `.env` in the working folder is read unless `PHANTOM_ENV` is `production`; then one that everyone may read is refused.
 - Inside a YAML value `${{NAME}}` is the environment variable NAME and `${{NAME:-default}}` the same with a default;
   `$${{` is a literal `${{`. A value that is wholly `${{secret:NAME}}` is a live secret and follows its rotation.
 - Lists in an environment variable are separated by commas or spaces.
@@ -38,9 +39,15 @@ the entries of `secrets` mean.
 """
 
 
+_SECRETS = """`secret_source` above says where secrets come from. [Secrets](../how-to/secrets.md) shows each source at
+work and what `phantom secrets list` makes of the policy.
+"""
+
+
 def render_reference(models: Mapping[str, type[BaseModel]]) -> str:
     """The reference as Markdown: the daemon's settings, then those of each channel kind in `models`."""
     parts = [_INTRODUCTION, f"## The daemon (`{CORE_FILE}`)\n", _table(PhantomSettings)]
+    parts += [f"## Secrets (`secrets:` in `{CORE_FILE}`)\n", _SECRETS, _table(SecretsSettings)]
     parts += [f"## The bridge (`bridge:` in `{CORE_FILE}`)\n", _BRIDGE, _table(BridgeSettings)]
     for kind, model in models.items():
         parts += [f"## Channel kind `{kind}` (`{CHANNELS_FILE}`)\n", _channel_text(kind), _table(model)]

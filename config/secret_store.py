@@ -1,61 +1,93 @@
 """Every secret of this daemon, by name: a live handle for whoever asks, and all handles for the redactor.
 
-The environment wins over every other source. What no variable sets comes from where `SECRET_SOURCE` says. With no
-`SECRET_SOURCE` at all, a secret that a channel asks for by name comes from the metadata service: that is how the Slack
-HTTP gateway profile implies it. What does *not* live here: how a source gets its values.
+The environment (and `.env` behind it) wins over every other source, unless `SECRET_SOURCE` is a list that puts others
+before `env`. What no variable sets comes from where `SECRET_SOURCE` says, in its order. With no `SECRET_SOURCE` at all,
+a secret that a channel asks for by name comes from the metadata service: that is how the Slack HTTP gateway profile
+implies it. What does *not* live here: how a source gets its values.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
 
 from config import secret_names
-from config.secret_health import SecretHealth
+from config.given_secrets import GivenSource, VariableSecrets
+from config.layered_secret import Layer, LayeredSecret
+from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
-from phantom.errors import SecretError
-from phantom.secrets import Secret, held
+from phantom.errors import PhantomError, SecretError
+from phantom.secret_sources import SecretHealth, SecretOrigin
+from phantom.secrets import Secret
 
 if TYPE_CHECKING:
-    from config.file_secrets import FileSecrets
     from config.metadata_client import MetadataClient
-    from config.metadata_fetcher import MetadataFetcher
 
-TICK_SECONDS = 5.0
-"""How often the background looks for what is due."""
+TICK_SECONDS = 1.0
+"""How often the background looks for what is due; files are looked at each time."""
 
+STOP_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 Variables = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """One handle given out. `place` is what it was made for (a setting's path, or its name), `source` where its value
+    comes from, both fit for print. `given` is set for a value that was written down; a live one follows its source.
+    """
+
+    secret: Secret
+    place: str
+    source: str
+    given: GivenSource | None = None
 
 
 class SecretStore:
     """Handles by name. `start` keeps the live ones fresh until `aclose`, which also closes the metadata client.
 
-    `variables` looks a variable up (environment, then `.env`). `chosen` is what `SECRET_SOURCE` says, None when unset.
+    `environ` and `dotenv` look a variable up in one place each. `order` is what `SECRET_SOURCE` says, None when unset;
+    `open_origin` opens a source by its kind.
     """
 
     def __init__(
         self,
         *,
         clock: Clock,
-        variables: Variables,
-        chosen: Literal["env", "metadata", "file"] | None,
+        environ: Variables,
+        dotenv: Variables,
+        order: Sequence[str] | None,
         client: MetadataClient,
-        files: Callable[[], FileSecrets],
+        open_origin: Callable[[str], SecretOrigin],
+        overlap_seconds: float = OVERLAP_SECONDS,
     ) -> None:
         self._clock = clock
-        self._variables = variables
-        self._chosen = chosen
+        self._order = None if order is None else tuple(order)
         self._client = client
-        self._make_files = files
-        self._files: FileSecrets | None = None
-        self._metadata: MetadataFetcher | None = None
+        self._open_origin = open_origin
+        self._overlap = overlap_seconds
         self._names_of_variables: dict[str, tuple[str, ...]] = {}
+        self._variables = {
+            kind: VariableSecrets(kind, lookup, self.variables_of, clock, overlap_seconds=overlap_seconds)
+            for kind, lookup in (("env", environ), ("dotenv", dotenv))
+        }
+        self._origins: dict[str, SecretOrigin] = dict(self._variables)
         self._given: dict[str, Secret] = {}
-        self._live: dict[str, Secret] = {}
-        self._all: list[Secret] = []
-        self._loop: asyncio.Task[None] | None = None
+        self._live: dict[tuple[str, ...], Secret] = {}
+        self._layers: dict[tuple[str, ...], LayeredSecret] = {}
+        self._all: list[Holding] = []
+        self._loops: dict[str, asyncio.Task[None]] | None = None
+        self._broken: dict[str, str] = {}
+
+    def open(self) -> None:
+        """Open what `SECRET_SOURCE` names, so that a mistake in it is told at once. Raises `ConfigError`."""
+        for kind in self.order:
+            self._origin(kind)
 
     def bind(self, name: str, variables: Sequence[str]) -> None:
         """The secret `name` is set by these environment variables, not by its own name in capitals."""
@@ -65,40 +97,60 @@ class SecretStore:
         """The environment variables that set the secret `name`, the preferred one first."""
         return self._names_of_variables.get(name) or (name.upper(),)
 
-    def hold(self, name: str, text: str) -> Secret:
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The sources in the order in which they are looked at."""
+        chosen = self._order or ()
+        written = tuple(kind for one in chosen for kind in (("env", "dotenv") if one == "env" else (one,)))
+        return written if "env" in written else ("env", "dotenv", *written)
+
+    def hold(self, name: str, text: str, *, place: str = "", source: str = "configuration") -> Secret:
         """A handle on a value that is already known. The first one under a name is also what `secret(name)` gives."""
-        secret = held(name, text)
+        given = GivenSource(name, text, self._clock, overlap_seconds=self._overlap)
+        secret = Secret(name, given)
         self._given.setdefault(name, secret)
-        self._all.append(secret)
+        self._all.append(Holding(secret=secret, place=place or name, source=source, given=given))
+        return secret
+
+    def wait_for(self, name: str, *, place: str) -> Secret:
+        """A handle on a secret that nobody has set yet; it has a value once it is written at `place` and read again."""
+        given = GivenSource(name, None, self._clock, overlap_seconds=self._overlap)
+        secret = Secret(name, given)
+        self._all.append(Holding(secret=secret, place=place, source="not set", given=given))
         return secret
 
     def find_live(self, name: str) -> Secret | None:
-        """Like `find`, but what `SECRET_SOURCE` itself offers, whatever the environment holds.
+        """Like `find`, but what `SECRET_SOURCE` itself offers, whatever the environment holds."""
+        return self._from(name, [kind for kind in self.order if kind not in self._variables])
 
-        The metadata service keeps the value before a rotation by itself, so nothing there is named `…_previous`.
-        """
-        if self._chosen == "metadata" and not name.endswith("_previous"):
-            return self._from_metadata(name)
-        return self._from_file(name) if self._chosen == "file" else None
+    def find_ahead(self, name: str) -> Secret | None:
+        """What the sources offer that `SECRET_SOURCE` puts before the environment; None when it does not."""
+        order = self.order
+        ahead = order[: order.index("env")]
+        if all(self._origin(kind).has(name) is False for kind in ahead):
+            return None
+        return self._from(name, order)
 
     def find(self, name: str) -> Secret | None:
-        """The handle of `name`, None when it is not configured. No request: a metadata secret may yet turn out to be
+        """The handle of `name`, None when it is not configured. No request: a live secret may yet turn out to be
         missing. Raises `SecretError` for a name that no live source may be asked for, or a file that is unfit.
         """
         secret_names.check_shape(name)
-        given = self._given.get(name)
-        if given is None:
-            given = self._from_environment(name)
-        return given if given is not None else self.find_live(name)
+        found = self.find_ahead(name)
+        if found is None:
+            found = self._given.get(name)
+        if found is None:
+            found = self._from(name, self.order)
+        return self._used(found)
 
     def secret(self, name: str) -> Secret:
         """The handle of `name`. Raises `SecretError` when it is not configured."""
         found = self.find(name)
-        if found is not None:
-            return found
-        if self._chosen is None:
-            return self._from_metadata(name)
-        raise self._missing(name)
+        if found is None and self._order is None:
+            found = self._used(self._from(name, ["metadata"]))
+        if found is None:
+            raise self._missing(name)
+        return found
 
     def configured(self, name: str) -> Secret:
         """What `${secret:NAME}` means: the handle of `name`, never the implied one. Raises `SecretError`."""
@@ -109,15 +161,29 @@ class SecretStore:
 
     def known(self) -> Sequence[Secret]:
         """Every handle given out so far."""
-        return tuple(self._all)
+        return tuple(holding.secret for holding in self._all)
+
+    def holdings(self) -> Sequence[Holding]:
+        """The same, with what is known about each. A live handle's `source` is the one that counts now."""
+        return tuple(self._described(holding) for holding in self._all)
+
+    def looked_at(self, name: str) -> tuple[str, ...]:
+        """Where `name` is looked for, in order, fit for print."""
+        found = []
+        for kind in self.order:
+            if kind in self._variables:
+                found += [f"{'.env' if kind == 'dotenv' else kind} {one}" for one in self.variables_of(name)[:1]]
+            else:
+                found.append(f"{kind} {self._origin(kind).place(name)}".rstrip())
+        return tuple(found)
 
     def plaintexts(self) -> tuple[str, ...]:
         """Every value that must not be shown now, those of an overlap included: what error texts are cleaned of."""
         texts: dict[str, None] = {}
-        for secret in self._all:
+        for secret in self.known():
             try:
                 texts.update(dict.fromkeys(secret.candidates()))
-            except SecretError:
+            except PhantomError:
                 continue  # a secret without a value has nothing to hide
         return tuple(texts)
 
@@ -126,25 +192,68 @@ class SecretStore:
         await asyncio.gather(*(self.secret(name).refresh() for name in names))
 
     async def start(self) -> None:
-        """Keep live secrets fresh from now on. Fetches nothing by itself: holders refresh what they need at boot."""
-        if self._loop is None:
-            self._loop = asyncio.create_task(self._keep_fresh(), name="secrets")
+        """Keep live secrets fresh from now on. What was asked for by name is fetched soon; holders of a setting's
+        secret refresh it when they need it.
+        """
+        if self._loops is None:
+            self._loops = {}
+            for kind in list(self._origins):
+                self._keep(kind)
+
+    async def reread(self, fresh: SecretStore) -> tuple[str, ...]:
+        """Take over the values that were written down anew (`fresh` was just loaded), and ask every live source again
+        for every secret in use. Failures show in `health`. Gives the places whose written value is gone; what they held
+        stays in use.
+        """
+        gone = self._adopt(fresh)
+        kinds = list(self._origins)
+        outcomes = await asyncio.gather(*(self._origins[kind].reread() for kind in kinds), return_exceptions=True)
+        for kind, outcome in zip(kinds, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                self._broke(kind, outcome)
+        return gone
+
+    def _adopt(self, fresh: SecretStore) -> tuple[str, ...]:
+        written = {
+            (one.place, one.secret.name): one.given.current()
+            for one in fresh._all
+            if one.given is not None and one.given.is_set
+        }
+        gone = []
+        for holding in self._all:
+            text = written.get((holding.place, holding.secret.name))
+            if holding.given is not None and text is None:
+                gone += [holding.place] if holding.given.is_set else []
+            elif holding.given is not None and text is not None:
+                holding.given.rotate(text)
+        for kind, variables in self._variables.items():
+            for name in variables.names():
+                anew = fresh._variables[kind]
+                if not anew.has(name):
+                    gone.append(anew.place(name))
+                else:
+                    variables.rotate(name, anew.source(name).current())
+        return tuple(gone)
+
+    def _broke(self, kind: str, error: BaseException) -> None:
+        self._broken[kind] = f"the secret source {kind} broke: {type(error).__name__}; restart the daemon"
+        log.error("secret_source_broke", source=kind, error=type(error).__name__)
 
     async def aclose(self) -> None:
-        """Stop, and close the connections to the metadata service."""
-        task, self._loop = self._loop, None
-        if task is not None:
+        """Stop, and close the connections to every source."""
+        loops, self._loops = self._loops or {}, None
+        for task in loops.values():
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        if self._metadata is not None:
-            self._metadata.close()
+        if loops:
+            await asyncio.wait(loops.values(), timeout=STOP_SECONDS)
+        for origin in self._origins.values():
+            await origin.aclose()
         await self._client.aclose()
 
     def health(self) -> tuple[SecretHealth, ...]:
-        """One row for every live secret."""
-        rows = () if self._metadata is None else self._metadata.health()
-        return rows if self._files is None else rows + self._files.health()
+        """One row for every live secret, from the source that counts."""
+        live = [row for kind, origin in self._origins.items() if kind not in self._variables for row in origin.health()]
+        return tuple(row for row in live if self._counts(row))
 
     @property
     def stale(self) -> bool:
@@ -158,55 +267,101 @@ class SecretStore:
 
     def warnings(self) -> tuple[str, ...]:
         """One line for each live secret that is not well, fit for status output."""
-        return tuple(
+        unwell = (
             f"secret {row.name} is {row.state}: {row.error}"
             for row in self.health()
-            if row.state in {"stale", "failed"}
+            if row.state in {"stale", "failed", "flipping"}
         )
+        return (*self._broken.values(), *unwell)
 
-    async def _keep_fresh(self) -> None:
+    def _counts(self, row: SecretHealth) -> bool:
+        """Whether a handle's value, or its failure, comes from there."""
+        layered = [layers for key, layers in self._layers.items() if key[0] == row.name]
+        counting = [layers.counting for layers in layered]
+        kinds = {layers.kinds[-1] if one is None else one.kind for layers, one in zip(layered, counting, strict=True)}
+        return not layered or row.source in kinds or (row.name, row.source) in self._live
+
+    def _keep(self, kind: str) -> None:
+        if self._loops is not None and kind not in self._variables:
+            task = asyncio.create_task(self._keep_fresh(self._origins[kind]), name=f"secrets {kind}")
+            task.add_done_callback(lambda done: self._ended(kind, done))
+            self._loops[kind] = task
+
+    def _ended(self, kind: str, task: asyncio.Task[None]) -> None:
+        """A plugin's source has a bug: the others live on, and it is told."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broke(kind, error)
+
+    async def _keep_fresh(self, origin: SecretOrigin) -> None:
         while True:
             await self._clock.sleep(TICK_SECONDS)
-            for source in (self._metadata, self._files):
-                if source is not None:
-                    await source.revalidate_due()
+            await origin.tick()
 
-    def _from_environment(self, name: str) -> Secret | None:
-        for variable in self.variables_of(name):
-            text = self._variables(variable)
-            if text:
-                return self.hold(name, text)
-        return None
+    def _origin(self, kind: str) -> SecretOrigin:
+        if kind not in self._origins:
+            self._origins[kind] = self._open_origin(kind)
+            self._keep(kind)
+        return self._origins[kind]
 
-    def _from_metadata(self, name: str) -> Secret:
-        if self._metadata is None:
-            from config.metadata_fetcher import MetadataFetcher
+    def _from(self, name: str, kinds: Sequence[str]) -> Secret | None:
+        """A handle over those of `kinds` that have the secret or may yet have it; None when surely none has it."""
+        layers: list[str] = []
+        possible = False
+        for kind in kinds:
+            has = self._origin(kind).has(name)
+            fixed = kind in self._variables
+            if has is not False or not fixed:
+                layers.append(kind)
+            possible = possible or has is not False
+            if has and fixed:
+                break
+        return self._handle(name, tuple(layers)) if possible else None
 
-            self._metadata = MetadataFetcher(self._client, self._clock)
-        return self._handle(name, Secret(name, self._metadata.source(name)))
-
-    def _from_file(self, name: str) -> Secret | None:
-        if self._files is None:
-            self._files = self._make_files()
-        if not self._files.exists(name):
-            return None
-        source = self._files.source(name)
-        if source.error is not None:
-            raise source.error
-        return self._handle(name, Secret(name, source))
-
-    def _handle(self, name: str, made: Secret) -> Secret:
-        known = self._live.get(name)
+    def _handle(self, name: str, kinds: tuple[str, ...]) -> Secret:
+        known = self._live.get((name, *kinds))
         if known is not None:
             return known
-        self._live[name] = made
-        self._all.append(made)
-        return made
+        sources = [Layer(kind=kind, source=self._origin(kind).source(name)) for kind in kinds]
+        for layer in sources:
+            if self._origin(layer.kind).has(name):
+                layer.source.current()  # what is there and unfit is told now
+                break
+        if len(sources) == 1:
+            secret = Secret(name, sources[0].source)
+        else:
+            layered = LayeredSecret(name, sources, self._clock, overlap_seconds=self._overlap)
+            self._layers[name, *kinds] = layered
+            secret = Secret(name, layered)
+        self._live[name, *kinds] = secret
+        self._all.append(Holding(secret=secret, place=name, source=" or ".join(kinds)))
+        return secret
+
+    def _used(self, secret: Secret | None) -> Secret | None:
+        """Somebody asked for it by name: its sources may begin to fetch it."""
+        for known in self._live if secret is not None else ():
+            if self._live[known] is secret:
+                for kind in known[1:]:
+                    self._origin(kind).want(known[0])
+        return secret
+
+    def _described(self, holding: Holding) -> Holding:
+        if holding.given is not None:
+            return holding
+        name = holding.secret.name
+        key = next(key for key, secret in self._live.items() if secret is holding.secret)
+        layers = self._layers.get(key)
+        counting = None if layers is None else layers.counting
+        kinds = key[1:] if counting is None else (counting.kind,)
+        if len(kinds) > 1:
+            return holding
+        label = ".env" if kinds[0] == "dotenv" else kinds[0]
+        return replace(holding, source=f"{label} {self._origin(kinds[0]).place(name)}".rstrip())
 
     def _missing(self, name: str) -> SecretError:
         secret_names.check(name)
         variable = self.variables_of(name)[0]
-        if self._chosen == "file":
+        if self._order == ("file",):
             return SecretError(f"secret {name} has no file", hint=f"create it in PHANTOM_SECRET_DIR, or set {variable}")
         return SecretError(f"secret {name} is not set", hint=f"set {variable}")
 

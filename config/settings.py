@@ -23,6 +23,13 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def _words(value: object) -> object:
+    """One word or several as a list of lower-case words."""
+    if isinstance(value, str):
+        value = value.replace(",", " ").split()
+    return tuple(_lower(one) for one in value) if isinstance(value, list | tuple) else value
+
+
 class PhantomSettings(BaseModel):
     """Everything about the daemon itself. Times are seconds; relative folders start at the working folder."""
 
@@ -76,16 +83,18 @@ class PhantomSettings(BaseModel):
         default="http://169.254.169.254",
         description="The base address of the metadata service that knows this tenant's identity and secrets.",
     )
-    secret_source: Annotated[Literal["env", "metadata", "file"], BeforeValidator(_lower), Env("SECRET_SOURCE")] = Field(
-        default="env",
+    secret_source: Annotated[tuple[str, ...], BeforeValidator(_words), Env("SECRET_SOURCE")] = Field(
+        default=("env",),
         description="Where secrets that no variable sets come from: `env` (nowhere else), `metadata` (the metadata "
-        "service, live), `file` (one file a secret in the secret folder, live). The Slack HTTP gateway profile "
-        "uses `metadata` by itself.",
+        "service, live), `file` (one file a secret in the secret folder, live), `exec` (a command, live), or what a "
+        "plugin brings. Several, such as `file,exec`, are asked in that order; sources before `env` win over "
+        "variables. The Slack HTTP gateway profile uses `metadata` by itself.",
     )
     secret_dir: Annotated[Path, Env("PHANTOM_SECRET_DIR")] = Field(
         default=Path("/run/secrets"),
         validate_default=True,
-        description="The folder of `SECRET_SOURCE=file`: each file is named after its secret, e.g. `slack_bot_token`.",
+        description="The folder of `SECRET_SOURCE=file`: each file is named after its secret, e.g. `slack_bot_token`. "
+        "The folder of systemd's credentials is looked at too.",
     )
     journal_synchronous: Annotated[
         Literal["FULL", "NORMAL"], BeforeValidator(_upper), Env("PHANTOM_JOURNAL_SYNCHRONOUS")
@@ -143,7 +152,8 @@ class PhantomSettings(BaseModel):
     )
     env: Annotated[Literal["development", "production"], BeforeValidator(_lower), Env("PHANTOM_ENV")] = Field(
         default="development",
-        description="`production` ignores `.env` and refuses secret files that others on the machine can read.",
+        description="`production` ignores `.env`, and refuses secret files and a `.env` that everyone on the machine "
+        "can read.",
     )
 
     @field_validator("data_dir", "secret_dir")
@@ -155,6 +165,16 @@ class PhantomSettings(BaseModel):
         except RuntimeError:
             raise ValueError("names a home folder that does not exist") from None
         return Path(cwd) / value if cwd is not None else value
+
+    @field_validator("secret_source")
+    @classmethod
+    def _secret_source(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known: tuple[str, ...] = (info.context or {}).get("sources", ("env", "metadata", "file", "exec"))
+        if not value or any(one not in known for one in value):
+            raise ValueError(f"must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}")
+        if len(set(value)) < len(value):
+            raise ValueError("names a source twice")
+        return value
 
     @field_validator("metadata_url")
     @classmethod

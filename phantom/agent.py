@@ -133,6 +133,10 @@ class SupportsCheck(Protocol):
         ...
 
 
+def _as_is(text: str) -> str:
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentContext:
     """What the daemon hands to an agent factory. `secret(name)` is None when that secret is not configured."""
@@ -143,6 +147,10 @@ class AgentContext:
     instructions: str
     secret: Callable[[str], Secret | None]
     now: Callable[[], float]
+    mask: Callable[[str], str] = _as_is
+    """Takes the daemon's secrets out of a text. Give what a tool found to a model only through it; `model_agent` does
+    that by itself.
+    """
 
 
 AgentFactory = Callable[[AgentContext], Agent | Awaitable[Agent]]

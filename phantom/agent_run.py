@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, assert_never
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from phantom.agent import Agent, AgentEvent, ApprovalNeeded, Failed, Final, TextDelta, ToolFinished, ToolStarted, Turn
 from phantom.clock import Clock
 from phantom.messages import Button, ButtonStyle, LocalFile, TurnStatus
+from phantom.outgoing import Outgoing
 from phantom.presenter import Presenter
 
 log = structlog.get_logger("phantom.turns")
@@ -32,6 +33,15 @@ class TurnOutcome:
     files: tuple[LocalFile, ...] = ()
     buttons: tuple[Button, ...] = ()
     approval_id: str = ""
+
+    def masked(self, outgoing: Outgoing, turn: str) -> TurnOutcome:
+        """The same without secrets, before the text is cut into messages: a secret may stand where it is cut."""
+        return replace(
+            self,
+            text=outgoing.text(self.text, place="answer", turn=turn, whole=True),
+            files=outgoing.file_names(self.files, turn=turn),
+            buttons=outgoing.buttons(self.buttons, turn=turn),
+        )
 
     def to_stored(self) -> dict[str, Any]:
         """Plain values for the step's checkpoint."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 from phantom.capabilities import Capability
 from phantom.clock import Clock
@@ -287,6 +288,32 @@ class Descriptor:
     """Environment variables any of which switches the channel on without a file."""
     apps: str = ""
     """"module:NAME" of the `phantom.apps.Table` that the channel offers to bridge apps; "" when it offers none."""
+    egress: str = ""
+    """"module:name" of a `DestinationsOf` that says which hosts the channel must reach; "" when it reaches none."""
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A host that must be reachable from here, for firewalls. `why` is for people, a few words.
+
+    `host` is a name, an address, `*.` and a domain when the platform picks names below it, or `*` for any public host.
+    """
+
+    host: str
+    port: int
+    why: str
+
+    @classmethod
+    def of(cls, url: str, why: str) -> Destination:
+        """Where a `http`, `https`, `ws` or `wss` address leads. Raises `ValueError` for another."""
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "wss": 443, "http": 80, "ws": 80}.get(parts.scheme)
+        if not parts.hostname or port is None:
+            raise ValueError("not an address of a host")
+        return cls(host=parts.hostname, port=port, why=why)
+
+
+DestinationsOf = Callable[[Any, Destination], Sequence[Destination]]
+"""Called with the channel's checked settings and the metadata service, which it returns too if it asks it by itself."""
 
 ChannelTarget = Callable[[Any, ChannelContext], Channel]

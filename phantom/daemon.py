@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from phantom import logs
+from phantom import logs, process_guard
 from phantom.channel import Channel, ChannelContext
 from phantom.clock import Clock, SystemClock
 from phantom.errors import EX_CONFIG, ConfigError
-from phantom.plugins import descriptors, resolve
+from phantom.plugins import descriptors, resolve, secret_sources
 from phantom.redaction import Redactor
 
 if TYPE_CHECKING:
     from config import LoadedConfig
+    from config.inventory import Declared
     from phantom.channel import Descriptor
     from phantom.service import Service
 
@@ -63,6 +65,7 @@ def load_config(config_dir: Path | None, environ: Mapping[str, str], cwd: Path, 
         channel_models=_Models(found),
         clock=clock,
         enabled_by={kind: descriptor.enabled_by for kind, descriptor in found.items()},
+        secret_sources=secret_sources(),
     )
 
 
@@ -98,6 +101,47 @@ def make_channels(service: Service) -> dict[str, Channel]:
     return channels
 
 
+def declared_secrets(loaded: LoadedConfig) -> Declared:
+    """What the inventory of secrets needs to know from outside the configuration: plugins' names and the bridge's own
+    secrets, whose shape the bridge knows.
+    """
+    from config.inventory import Declared, MadeSecret
+    from phantom.bridge.secret_file import SecretFile
+    from phantom.bridge.secret_value import why_unfit
+
+    file = SecretFile(loaded.core.data_dir / "bridge")
+
+    def made() -> list[MadeSecret]:
+        found = [
+            MadeSecret(name=f"bridge:{one.id}", user=f"bridge {one.id}", source="configuration (hash)", digest=one.hash)
+            for one in loaded.bridge.secrets
+            if one.hash is not None
+        ]
+        try:
+            stored = file.load().secrets
+        except ConfigError:
+            return found  # the bridge itself says so in health
+        for name, secret in stored.items():
+            newest = max(secret.values, key=lambda value: value.created_at)
+            found.append(
+                MadeSecret(
+                    name=f"bridge:{name}",
+                    user=f"bridge {name}",
+                    source="phantom bridge secret",
+                    digest=newest.hash,
+                    created_at=newest.created_at,
+                    expires_at=secret.expires_at,
+                )
+            )
+        return found
+
+    def check(name: str, text: str) -> str:
+        return why_unfit(text) if name.startswith("bridge_") else ""
+
+    kinds = {kind: descriptor.secrets for kind, descriptor in descriptors().items()}
+    return Declared(by_kind=kinds, made=made, check=check)
+
+
 def _nothing_configured() -> ConfigError:
     return ConfigError(
         "no channel is configured",
@@ -106,14 +150,24 @@ def _nothing_configured() -> ConfigError:
     )
 
 
-def run(*, config_dir: Path | None, environ: Mapping[str, str]) -> int:
-    """Run the daemon in the foreground until it is told to stop. Returns the exit status: 0, 1, or 78 (EX_CONFIG)."""
-    redactor = Redactor()
+def run(*, config_dir: Path | None, environ: Mapping[str, str], redactor: Redactor | None = None) -> int:
+    """Run the daemon in the foreground until it is told to stop. Returns the exit status: 0, 1, or 78 (EX_CONFIG).
+    `redactor` learns every secret, for whoever prints what this raises.
+    """
+    redactor = redactor or Redactor()
     redactor.remember_environment(environ)
+    process_guard.no_core_dumps()
+    process_guard.mask_crashes(redactor)
+    with process_guard.masked_output(redactor):
+        return _run(config_dir, environ, redactor)
+
+
+def _run(config_dir: Path | None, environ: Mapping[str, str], redactor: Redactor) -> int:
     logs.configure(redactor=redactor, level=environ.get("PHANTOM_LOG_LEVEL", "info").lower())
     clock = SystemClock()
     loaded = load_config(config_dir, environ, Path.cwd(), clock)
     redactor.watch(loaded.secrets.known)
+    process_guard.forget_variables(os.environ)
     logs.configure(redactor=redactor, level=loaded.core.log_level, log_format=loaded.core.log_format)
     for notice in loaded.notices:
         log.warning("configuration_notice", what=notice)
@@ -122,9 +176,17 @@ def run(*, config_dir: Path | None, environ: Mapping[str, str]) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
 
     async def main() -> int:
+        from config.inventory_keeper import InventoryKeeper
         from phantom.service import Service
 
-        service = Service(loaded, channels=make_channels, mask=redactor.clean, clock=clock, environ=environ)
+        service = Service(
+            loaded,
+            channels=make_channels,
+            redactor=redactor,
+            clock=clock,
+            environ=environ,
+            inventory=InventoryKeeper(loaded, declared_secrets(loaded), clock),
+        )
         return await service.serve()
 
     try:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -31,6 +30,7 @@ from phantom.errors import (
     SecretError,
 )
 from phantom.messages import MessageRef, OutboundMessage, Outcome, Receipt
+from phantom.outgoing import Outgoing
 from phantom.storage.outbox import Outbox, OutboxRow
 from phantom.storage.patience import patiently
 
@@ -76,17 +76,17 @@ class _Lane:
 class Egress:
     """One for all channels."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, meter: Meter, gate: Gate, mask: Callable[[str], str]) -> None:
+    def __init__(self, outbox: Outbox, clock: Clock, meter: Meter, gate: Gate, outgoing: Outgoing) -> None:
         self._outbox = outbox
         self._clock = clock
         self._meter = meter
         self._gate = gate
-        self._mask = mask
+        self._outgoing = outgoing
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
 
     async def deliver(self, channel: Channel, message: OutboundMessage) -> Receipt:
         """Send `message` once for ever under its idempotency key. Never raises a `DeliveryError`: the receipt tells."""
-        message = replace(message, text=self._mask(message.text))
+        message = await self._outgoing.message(message)
         place = message.conversation.place_key
         lane = self._lane(place)
         lane.users += 1
@@ -121,7 +121,7 @@ class Egress:
             if not budget.has_capacity():
                 return Receipt(outcome=Outcome.FAILED, detail=PACED)
             await budget.acquire()
-        message = replace(message, text=self._mask(message.text))
+        message = await self._outgoing.message(message)
         attempt = 0
         while True:
             attempt += 1
@@ -151,6 +151,10 @@ class Egress:
     async def usable(self, channel: Channel) -> None:
         """Return once the channel's credentials have been proven and not been refused since."""
         await self._gate.usable(channel.name)
+
+    def growing(self, draft: str, room: int) -> str:
+        """The end of a text that still grows, as far as it may be shown by now: no secret, and no beginning of one."""
+        return self._outgoing.growing(draft, room)
 
     async def note(self, key: str, place: str, receipt: Receipt) -> None:
         """Record that `key` was settled by other means (a progress message that became the answer)."""

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 class JournalInbox:
     """The channels' door: `phantom.channel.Inbox`. Keeps no text that cannot concern the agent."""
 
-    def __init__(self, journal: Journal, sessions: Sessions, meter: Meter) -> None:
+    def __init__(
+        self, journal: Journal, sessions: Sessions, meter: Meter, clean: Callable[[bytes], bytes] = lambda body: body
+    ) -> None:
         self._journal = journal
+        self._clean = clean
         self._sessions = sessions
         self._meter = meter
         self._idle: dict[str, Callable[[], None]] = {}
@@ -42,13 +45,18 @@ class JournalInbox:
         if not envelope.idle:
             if session:
                 self._sessions.expect(session)
-            self._journal.submit(envelope, done)
+            self._keep(envelope, done)
         elif session and self._sessions.known(session):
-            self._journal.submit(envelope, done)
+            self._keep(envelope, done)
         else:
             count = self._idle.get(envelope.channel) or self._idle_counter(envelope.channel)
             count()
             self._journal.submit_key(envelope, done)
+
+    def _keep(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
+        """Somebody may have pasted a secret of ours: it is neither stored nor shown to a model."""
+        body = self._clean(envelope.body)
+        self._journal.submit(envelope if body is envelope.body else envelope._replace(body=body), done)
 
     def _idle_counter(self, channel: str) -> Callable[[], None]:
         counter = self._meter.counter("phantom_events_total", channel=channel, outcome="not_addressed")
@@ -72,10 +80,10 @@ class Engine:
         clock, meter = daemon.clock, daemon.meter
         self.sessions = Sessions(journal)
         self.outbox = Outbox(journal, clock)
-        self.egress = Egress(self.outbox, clock, meter, daemon.supervisor, daemon.mask)
+        self.egress = Egress(self.outbox, clock, meter, daemon.supervisor, daemon.outgoing)
         self.runner = TurnRunner(daemon.folder.path / "turns.sqlite", journal, clock, meter)
         self.queued = QueuedMarks()
-        self.inbox = JournalInbox(journal, self.sessions, meter)
+        self.inbox = JournalInbox(journal, self.sessions, meter, daemon.outgoing.redactor.clean_payload)
         rules = daemon.rules()
         commands = Commands(
             name=daemon.core.name,
@@ -137,6 +145,7 @@ class Engine:
             instructions=core.instructions,
             secret=self._daemon.config.secrets.find,
             now=self._daemon.clock.now,
+            mask=self._daemon.outgoing.within_agent,
         )
         agent = self._agent = await load_agent(agent=core.agent, model=core.model, context=context)
         await self.runner.load(lambda: self._services(agent), self._daemon.folder.boot_id())
@@ -149,6 +158,7 @@ class Engine:
             journal=self._journal,
             sessions=self.sessions,
             egress=self.egress,
+            outgoing=self._daemon.outgoing,
             queued=self.queued,
             clock=self._daemon.clock,
             meter=self._daemon.meter,

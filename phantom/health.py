@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from phantom.channel import ChannelHealth
+from phantom.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,18 @@ class ChannelReport:
     health: ChannelHealth
     restarts: int = 0
     since: float | None = None
+
+
+def never_started(disabled: Mapping[str, ConfigError], since: float) -> tuple[ChannelReport, ...]:
+    """Channels whose section is wrong: configured, so they count against health, but never run."""
+    return tuple(
+        ChannelReport(
+            name=name,
+            health=ChannelHealth(state="disabled", detail=f"{error.where}: {error.message}", cure=error.hint),
+            since=since,
+        )
+        for name, error in sorted(disabled.items())
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

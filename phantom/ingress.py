@@ -374,7 +374,7 @@ def may_repeat(name: bytes) -> bool:
     """Whether a header (lower case) that is there twice is harmless. Signatures, lengths and hosts never are: two
     parties could each believe another one.
     """
-    if name.startswith(b"x-"):
+    if name.startswith((b"x-", b"webhook-")):
         return name.startswith(b"x-forwarded-")
     return name not in (b"content-length", b"content-type", b"transfer-encoding", b"host")
 

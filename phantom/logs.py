@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import orjson
 
@@ -45,7 +45,13 @@ __all__ = ["LogLimiter", "Redactor", "configure", "render_console", "render_json
 LONGEST_VALUE = 8192
 """Characters of one value; a longer one is cut, after masking."""
 
+_PLAIN = frozenset({float, bool, type(None)})
+_EXACT = 2**53
+"""A greater whole number is written as text: readers of JSON would round it."""
+
 _QUIET = ("aiohttp.access", "aiohttp.server", "asyncio", "slack_bolt", "slack_sdk", "dbos", "httpx", "openai")
+_INDEPENDENT = ("dbos",)
+"""Loggers that, finding no handler, would install one of their own, which writes past us. They get ours first."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31", "critical": "31;1"}
 _Event = MutableMapping[str, Any]
@@ -64,7 +70,8 @@ def configure(
     on a terminal). Safe to call again: the last call wins. Libraries are never more talkative than `info`, since
     their debug lines carry message bodies, and the known noisy ones speak from `warning` on.
     """
-    stream = stream or sys.stderr
+    # Lines are masked here; a stream that masks what others print (`process_guard.py`) need not do it again.
+    stream = stream or cast(TextIO, getattr(sys.stderr, "plain", sys.stderr))
     tty = stream.isatty()
     console = log_format == "console" or (log_format == "auto" and tty)
     render: Render = (lambda event: render_console(event, colour=tty)) if console else render_json
@@ -78,13 +85,20 @@ def configure(
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    for handler in [old for old in root.handlers if isinstance(old, _LibraryHandler)]:
-        root.removeHandler(handler)
-    root.addHandler(_LibraryHandler(pipeline))
+    _hand_over(root, pipeline)
+    for name in _INDEPENDENT:
+        _hand_over(logging.getLogger(name), pipeline)
+        logging.getLogger(name).propagate = False
     root.setLevel(max(number, logging.INFO))
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     logging.captureWarnings(True)
+
+
+def _hand_over(logger: logging.Logger, pipeline: _Pipeline) -> None:
+    for handler in [old for old in logger.handlers if isinstance(old, _LibraryHandler)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_LibraryHandler(pipeline))
 
 
 class _Pipeline:
@@ -103,20 +117,38 @@ class _Pipeline:
 
     def line(self, level: str, name: str, event: _Event) -> str:
         """One rendered line, without the newline."""
+        failure = _exception_of(event.pop("exc_info", None))
+        if failure is not None:
+            event["exception"] = "".join(traceback.format_exception(failure)).rstrip()
+        clean = self._cleaner(name, event)
         shown: dict[str, Any] = {
             "timestamp": datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds"),
             "level": level,
-            "logger": self._redactor.clean(name),
-            "event": _bounded(self._redactor.clean_value(event.pop("event", ""))),
+            "logger": clean(name),
+            "event": _bounded(clean(event.pop("event", ""))),
         }
-        failure = _exception_of(event.pop("exc_info", None))
         for key, value in event.items():
-            key = self._redactor.clean(key)
+            key = str(clean(key))
             # A caller's key never displaces one of ours.
-            shown[f"{key}_" if key in shown else key] = _bounded(self._redactor.clean_value(value))
-        if failure is not None:
-            shown["exception"] = _bounded(self._redactor.clean("".join(traceback.format_exception(failure)).rstrip()))
+            shown[f"{key}_" if key in shown else key] = _bounded(clean(value))
         return self._render(shown)
+
+    def _cleaner(self, name: str, event: _Event) -> Callable[[object], object]:
+        """What each key and value has to go through: nothing, where a look at all of them at once found nothing. A line
+        of plain values without a secret, which nearly all are, costs one look instead of one for each value.
+        """
+        texts = [name]
+        for key, value in event.items():
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+            elif kind is int and abs(value) < _EXACT:
+                texts.append(str(value))
+            elif kind not in _PLAIN:
+                return self._redactor.clean_value
+            texts.append(key)
+        joined = "\n".join(texts)
+        return _as_is if self._redactor.is_clean(joined) else self._redactor.clean_value
 
     def write(self, line: str) -> None:
         try:
@@ -150,6 +182,10 @@ class _LibraryHandler(logging.Handler):
             message = str(record.msg)  # a library's format string does not fit its arguments
         event: _Event = {"event": message, "exc_info": record.exc_info}
         self._pipeline.write(self._pipeline.line(record.levelname.lower(), record.name, event))
+
+
+def _as_is(value: object) -> object:
+    return value
 
 
 def _exception_of(info: object) -> BaseException | None:

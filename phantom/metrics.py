@@ -43,6 +43,7 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
 
 METRICS: tuple[MetricSpec, ...] = (
     _counter("phantom_receiver_requests_total", "Signed posts received, by outcome.", "channel", "outcome"),
+    _counter("phantom_webhook_verified_total", "Webhook posts, by the secret that fits.", "endpoint", "secret"),
     _counter("phantom_events_total", "Events after the journal, by what became of them.", "channel", "outcome"),
     _counter("phantom_journal_admitted_total", "Rows offered to the journal in committed batches."),
     _histogram("phantom_journal_commit_seconds", "Time of one group commit.", _FAST),
@@ -64,7 +65,10 @@ METRICS: tuple[MetricSpec, ...] = (
     _histogram("phantom_socket_connection_seconds", "How long a socket lived.", _SLOW, "channel"),
     _counter("phantom_socket_frames_total", "Socket frames, by type.", "channel", "type"),
     _counter("phantom_feedback_total", "Ratings given by people.", "rating"),
+    _counter("phantom_secret_leaks_stopped_total", "Texts with a known secret, masked on their way out.", "place"),
     _gauge("phantom_metadata_stale", "1 while a secret is served from the last good answer."),
+    _gauge("phantom_secret_age_seconds", "Time since the secret last changed, as far as it was seen.", "name"),
+    _gauge("phantom_secret_due_seconds", "Time until the secret must be rotated; below 0 it is overdue.", "name"),
     _gauge("phantom_bridge_apps", "Bridge apps that are logged in."),
     _counter("phantom_bridge_logins_total", "Logins of bridge apps, by outcome.", "outcome"),
     _counter("phantom_bridge_disconnects_total", "Ended connections of bridge apps, by reason.", "reason"),
@@ -138,6 +142,14 @@ class PrometheusMeter:
         if key not in self._values:
             key = self._checked(name, "gauge", labels)
         self._values[key] = value
+
+    def series(self, gauge: str, values: Mapping[str, float]) -> None:
+        """Replace all series of a gauge that has one label: by the label's value. Others are there no longer."""
+        kept = {key: value for key, value in self._values.items() if key[0] != gauge}
+        label = _SPECS[gauge].labels[0]
+        kept |= {self._checked(gauge, "gauge", {label: name}): value for name, value in values.items()}
+        self._values.clear()
+        self._values.update(kept)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         key = (name, tuple(labels.values()))

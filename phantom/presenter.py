@@ -328,8 +328,7 @@ class Presenter:
     def _progress_text(self) -> str:
         draft = "".join(self._draft)
         room = max(1, min(PROGRESS_CHARS, self._channel.limits.max_chars - _PROGRESS_ROOM))
-        if len(draft) > room:
-            draft = "…" + draft[-room:]
+        draft = self._egress.growing(draft, room)
         words = self._note or _WORDS.get(self._status, "…")
         return f"{draft}\n\n_{words}_" if draft.strip() else f"_{words}_"
 

@@ -1,128 +1,131 @@
 """Keeps secrets out of everything Phantom writes for people: logs, error lines, health output, chat.
 
 The first line of defence is *known values*: every live secret, what it was before its rotation, and the forms in which
-a value travels (base64 at any alignment, URL-encoded, JSON- or repr-escaped, hex, HTML). The second is token *shapes*,
-for a secret nobody declared. What does *not* live here: writing logs (`logs.py`), secrets themselves (`secrets.py`).
+a value travels (`redaction_forms.py`), also broken up by line ends, zero-width characters or markup. The second is
+token *shapes*, for a secret nobody declared (`redaction_shapes.py`). What does *not* live here: writing logs
+(`logs.py`), what goes to chat (`outgoing.py`), secrets themselves (`secrets.py`).
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from urllib.parse import quote, quote_plus
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Literal, NamedTuple
 
 from phantom.errors import PhantomError
+from phantom.redaction_forms import SHORTEST, forms
+from phantom.redaction_search import MASK, Needles, Spelled
+from phantom.redaction_shapes import mask_shapes, mask_tokens
 from phantom.secrets import Secret
 
-MASK = "***"
-SHORTEST = 4
-"""Known values below this length are not masked: they would blank out ordinary words and protect nothing."""
+__all__ = ["MASK", "SHORTEST", "Masked", "Redactor", "Shapes", "forms", "names_a_secret"]
 
-_SHORTEST_ENCODED = 8
 _REMEMBERED = 256
 _DEPTH = 6
-
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    # Slack: bot, user, app-level, rotated (xoxe.xoxb-…, xoxe-…) and legacy tokens; incoming webhook paths.
-    (re.compile(r"(?:xoxe\.)?xox[a-z]-[A-Za-z0-9-]{4,}|xapp-[A-Za-z0-9-]{4,}"), MASK),
-    (re.compile(r"(hooks\.slack\.com/[a-z]{1,12}/)[A-Za-z0-9/_-]{8,}"), r"\1" + MASK),
-    # Discord bot tokens: base64 id, timestamp, HMAC. JSON Web Tokens have the same three parts.
-    (re.compile(r"\b[MNO][\w-]{22,28}\.[\w-]{5,8}\.[\w-]{25,}"), MASK),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
-    (re.compile(r"\b(sk-|gh[pousr]_)[\w-]{16,}"), r"\1" + MASK),
-    (re.compile(r"(?i)\bbearer\s{1,4}[\w.~+/=:-]{6,}"), "Bearer " + MASK),
-    (re.compile(r"(?i)(authorization[\"']?[:=]\s{0,4}[\"']?)[a-z]{0,12}\s{0,4}[\w.~+/=:-]{6,}"), r"\1" + MASK),
-    (re.compile(r"(://[^\s/@:]{0,64}:)[^\s/@]{1,256}(@)"), r"\1" + MASK + r"\2"),
-    # `token=…`, `"api_key": "…"`: long, with a digit, so that names of secrets stay readable.
-    (
-        re.compile(
-            r"(?i)((?:token|secret|passw(?:or)?d|api[_-]?key|signature|ticket|authorization)[\"']?\s{0,2}[=:]\s{0,2}"
-            r"[\"']?)(?=[^\s\"'&,;)}\]]{0,512}\d)[^\s\"'&,;)}\]]{16,}"
-        ),
-        r"\1" + MASK,
-    ),
-)
+_POLL = 64
+"""Every so many texts all handles are asked for their values, whatever they told of changes."""
 
 # How the name ends, so that SECRET_SOURCE=file does not blank out every "file".
-_SECRET_VARIABLE = re.compile(r"(?i)(?:token|secret|passw(?:or)?d|api_?key|_key|credentials?)(?:_previous|_?\d+)?$")
+_SECRET_VARIABLE = re.compile(
+    r"(?i)(?:token|secret|passw(?:or)?d|api_?key|_key|credentials?|passphrase|_dsn|webhook_url)"
+    r"(?:_(?:previous|backup|default|old|new)|_?\d+)?$"
+)
 _SHORTEST_GUESSED = 8
+_GIVEN, _VARIABLE, _HANDLE = range(3)
+"""How good a name is: somebody's own, a variable's, the secret's."""
 
 
-def forms(value: str) -> set[str]:
-    """Every spelling of `value` that is looked for."""
-    raw = value.encode("utf-8", "surrogatepass")
-    plain = {
-        value,
-        value.strip(),
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
-        repr(value + "'\"")[1:-4],  # as inside a longer text that holds both kinds of quotes
-        ascii(value)[1:-1],
-        repr(raw)[2:-1],
-        html.escape(value),
-    }
-    quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
-    quoted |= {re.sub(r"%[0-9A-F]{2}", lambda found: found.group().lower(), text) for text in quoted}
-    encoded = {raw.hex(), raw.hex().upper()}
-    cores = [_base64_core(raw, shift) for shift in range(3)]
-    encoded |= {*cores, *(core.replace("+", "-").replace("/", "_") for core in cores)}
-    return {form for form in plain | quoted if len(form) >= SHORTEST} | {
-        form for form in encoded if len(form) >= _SHORTEST_ENCODED
-    }
+Shapes = Literal["all", "tokens", "none"]
 
 
-def _base64_core(raw: bytes, shift: int) -> str:
-    """The characters of base64 that depend on `raw` alone when `shift` (modulo 3) other bytes stand before it."""
-    text = base64.b64encode(bytes(shift) + raw).decode("ascii")
-    return text[math.ceil(shift * 8 / 6) : (shift + len(raw)) * 8 // 6]
+class Masked(NamedTuple):
+    """A text without secrets, and the names of the known ones that were in it, sorted."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+class _Known(NamedTuple):
+    rank: int
+    name: str
+    spelled: Spelled
 
 
 class Redactor:
-    """Masks secrets in text and nested values. `secrets` is asked at every use, so rotation needs no call here.
+    """Masks secrets in text and nested values. It follows the rotation of every secret that `secrets` names.
 
     A value once seen stays masked after its rotation (the newest 256 values), since old ones turn up in late errors.
+    May be used from any thread.
     """
 
-    def __init__(self, secrets: Callable[[], Iterable[Secret]] = tuple) -> None:
+    def __init__(self, secrets: Callable[[], Collection[Secret]] = tuple) -> None:
         self._secrets = secrets
-        self._values: dict[str, None] = {}
-        self._forms: tuple[str, ...] = ()
+        self._values: dict[str, _Known] = {}
+        """By plaintext, oldest first."""
+        self._needles = Needles(())
+        self._lock = threading.Lock()
+        self._followed: set[int] = set()
+        self._handles: list[Secret] = []
+        self._count = 0
+        self._until_poll = 0
 
-    def watch(self, secrets: Callable[[], Iterable[Secret]]) -> None:
-        """Ask `secrets` from now on; what was seen before stays masked."""
+    def watch(self, secrets: Callable[[], Collection[Secret]]) -> None:
+        """Follow what `secrets` gives from now on; what was seen before stays masked."""
         self._secrets = secrets
+        self._until_poll = 0
 
-    def remember(self, *values: str) -> None:
-        """Mask these plaintexts too, for ever."""
-        fresh = [value for value in values if len(value) >= SHORTEST and value not in self._values]
-        if not fresh:
-            return
-        for value in fresh:
-            self._values[value] = None
-        for oldest in list(self._values)[:-_REMEMBERED]:
-            del self._values[oldest]
-        every = set[str]().union(*(forms(value) for value in self._values))
-        self._forms = tuple(sorted(every, key=lambda form: (-len(form), form)))
+    def remember(self, *values: str, name: str = "") -> None:
+        """Mask these plaintexts too, for ever; `name` is what an alert calls them."""
+        self._learn((value, _GIVEN, name) for value in values)
 
     def remember_environment(self, environ: Mapping[str, str]) -> None:
         """Mask the values of variables whose name says secret: before any configuration is read, and if it fails."""
-        named = (value for name, value in environ.items() if _SECRET_VARIABLE.search(name))
-        self.remember(*(value for value in named if len(value) >= _SHORTEST_GUESSED))
+        found = ((value, name) for name, value in environ.items() if names_a_secret(name))
+        self._learn((value, _VARIABLE, name) for value, name in found if len(value) >= _SHORTEST_GUESSED)
 
     def clean(self, text: str) -> str:
         """`text` with every known secret and everything of a token's shape masked."""
-        self._look()
-        for form in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
-        for shape, replacement in _SHAPES:
-            text = shape.sub(replacement, text)
-        return text
+        return mask_shapes(self._live().mask(text, set()))
+
+    def clean_known(self, text: str) -> str:
+        """`text` with every known secret masked, and nothing else."""
+        return self._live().mask(text, set())
+
+    def clean_payload(self, body: bytes) -> bytes:
+        """A platform's payload (JSON or a form) without the long ones among the known secrets; else unchanged."""
+        return self._live().mask_payload(body)
+
+    def inspect(self, text: str, *, whole: bool = True, shapes: Shapes = "all") -> Masked:
+        """Mask, and tell which known secrets were there. Unless `whole`, another text may go on where this one ends:
+        the part of a secret that was cut in two is masked too. `shapes`: which of them are masked besides; "tokens"
+        leaves alone what only its context gives away.
+        """
+        names: set[str] = set()
+        needles = self._live()
+        text = needles.mask(text, names)
+        if not whole:
+            text = needles.mask_cut(text, names)
+        if shapes != "none":
+            text = mask_shapes(text) if shapes == "all" else mask_tokens(text)
+        return Masked(text, tuple(sorted(names)))
+
+    def settled(self, text: str) -> tuple[str, str]:
+        """A text that still grows, in two parts: what can be shown, masked, and an end in which a known secret may have
+        begun, to be put before what comes next.
+        """
+        needles = self._live()
+        cleaned = needles.mask(text, set())
+        end = needles.settled(cleaned)
+        return mask_shapes(cleaned[:end]), cleaned[end:]
+
+    def holds(self, text: str) -> bool:
+        """Whether `text` may hold a known secret. False is certain. Quick."""
+        return self._live().suspect(text)
+
+    def is_clean(self, text: str) -> bool:
+        """True: nothing in `text`, or in any part of it, is to be masked. Quick; False may be a false alarm."""
+        return not self._live().suspect(text) and mask_shapes(text) == text
 
     def clean_value(self, value: object, depth: int = 0) -> object:
         """The same for nested values; the result holds only what JSON knows, everything else as its repr."""
@@ -142,18 +145,53 @@ class Redactor:
             return self.clean(bytes(value).decode("utf-8", "backslashreplace"))
         return self.clean(str(value) if isinstance(value, BaseException) else repr(value))
 
-    def _look(self) -> None:
-        fresh: list[str] = []
-        for secret in self._secrets():
-            # One without a value right now has nothing to hide; whoever needs it reports that.
-            values = _candidates(secret)
-            fresh.extend(value for value in values if value not in self._values)
-        if fresh:
-            self.remember(*fresh)
+    def _live(self) -> Needles:
+        """The values as they are now. Followed secrets tell of a change and new ones are counted; whose source tells
+        nothing is noticed by asking, now and then.
+        """
+        self._until_poll -= 1
+        if self._until_poll < 0 or len(self._secrets()) != self._count:
+            self._poll()
+        return self._needles
+
+    def _poll(self) -> None:
+        self._until_poll = _POLL
+        found = self._secrets()
+        self._count = len(found)
+        for secret in found:
+            if id(secret) not in self._followed:
+                self._followed.add(id(secret))
+                self._handles.append(secret)  # kept, so that no other handle gets its id
+                secret.on_change(self._changed)
+        self._learn((value, _HANDLE, secret.name) for secret in found for value in _candidates(secret))
+
+    def _changed(self) -> None:
+        self._until_poll = 0
+
+    def _learn(self, values: Iterable[tuple[str, int, str]]) -> None:
+        with self._lock:
+            fresh = False
+            for value, rank, name in values:
+                known = self._values.get(value)
+                if len(value) < SHORTEST or (known is not None and known.rank >= rank):
+                    continue
+                fresh = True
+                self._values.pop(value, None)
+                self._values[value] = _Known(rank, name, Spelled(value) if known is None else known.spelled)
+            if fresh:
+                for oldest in list(self._values)[:-_REMEMBERED]:
+                    del self._values[oldest]
+                self._needles = Needles((known.name, known.spelled) for known in self._values.values())
+
+
+def names_a_secret(variable: str) -> bool:
+    """Whether an environment variable of this name holds a secret, as far as a name can tell."""
+    return _SECRET_VARIABLE.search(variable) is not None
 
 
 def _candidates(secret: Secret) -> tuple[str, ...]:
     try:
         return secret.candidates()
     except PhantomError:
+        # One without a value right now has nothing to hide; whoever needs it reports that.
         return ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,7 +23,6 @@ from phantom.access import AccessRules
 from phantom.apps import SupportsApps
 from phantom.channel import (
     Channel,
-    ChannelHealth,
     SupportsClose,
     SupportsIntroduction,
     SupportsRoutes,
@@ -32,11 +32,14 @@ from phantom.clock import Clock, SystemClock
 from phantom.data_folder import DataFolder
 from phantom.engine import Engine
 from phantom.errors import ConfigError, PhantomError, StorageError
-from phantom.health import BridgeReport, ChannelReport, HealthReport
+from phantom.health import BridgeReport, HealthReport, never_started
 from phantom.journal import Journal
 from phantom.loop_watch import LoopWatch
 from phantom.messages import Outcome
 from phantom.metrics import PrometheusMeter
+from phantom.outgoing import Outgoing
+from phantom.redaction import Redactor
+from phantom.secret_upkeep import Inventory, Reread, SecretUpkeep
 from phantom.service_manager import ServiceManager
 from phantom.storage import schema
 from phantom.supervisor import SupervisedChannel, Supervisor
@@ -66,9 +69,10 @@ class Service:
         config: LoadedConfig,
         *,
         channels: Callable[[Service], Mapping[str, Channel]],
-        mask: Callable[[str], str],
+        redactor: Redactor,
         clock: Clock | None = None,
         environ: Mapping[str, str] | None = None,
+        inventory: Inventory | None = None,
     ) -> None:
         self.config = config
         self.core = config.core
@@ -76,12 +80,12 @@ class Service:
         self.meter = PrometheusMeter()
         self.folder = DataFolder(Path(self.core.data_dir).expanduser().resolve())
         self.supervisor = Supervisor()
-        self.web = WebApp(self.report, self.meter)
+        self.outgoing = Outgoing(redactor, self.clock, self.meter, self.folder.path / "files")
+        self.web = WebApp(self.report, self.meter, redactor)
         self.manager = ServiceManager(environ or {})
         self.watch = LoopWatch(self.clock, self.meter, self.manager)
+        self.secrets = SecretUpkeep(inventory, self._look_at_secrets_again, self.meter)
         self.channels: Mapping[str, Channel] = {}
-        self.mask = mask
-        """Hides every known secret in a text that leaves the daemon."""
         self.disabled: dict[str, ConfigError] = {
             name: section.error for name, section in config.channels.items() if section.error is not None
         }
@@ -120,6 +124,8 @@ class Service:
         self._spawn(self._upkeep(engine), "upkeep")
         self._spawn(self._watch_journal(self._journal), "journal watch")
         self._spawn(self._watch_fatal(), "fatal")
+        self._spawn(self.secrets.run(), "secret inventory")
+        self._spawn(self.secrets.obey(), "secrets")
         self.meter.on_scrape(lambda: self._scrape(engine))
 
     def _mount(self, channel: Channel, engine: Engine) -> None:
@@ -160,6 +166,7 @@ class Service:
                 clock=self.clock,
                 meter=self.meter,
                 journal=journal,
+                outgoing=self.outgoing,
             )
         except ConfigError as error:
             self._bridge_error = error
@@ -187,6 +194,7 @@ class Service:
             if not self.failed.done():
                 self.failed.set_result(error)
             return
+        gc.freeze()  # what is loaded by now stays: a collection shall not look through all of it again and again
         log.info("turns_running", agent=engine.agent_name, seconds=round(self.clock.now() - self._started_at, 3))
         await engine.pipeline.run()
 
@@ -261,6 +269,11 @@ class Service:
             cure = "report the traceback in the log; a service manager starts Phantom again"
             self.failed.set_result(PhantomError(f"{task.get_name()} broke: {type(error).__name__}", hint=cure))
 
+    async def _look_at_secrets_again(self) -> Reread:
+        from config.rereading import reread
+
+        return await reread(self.config)
+
     # --- observe ---
 
     async def report(self) -> HealthReport:
@@ -279,14 +292,17 @@ class Service:
             now=self.clock.now(),
             started_at=self._started_at,
             agent=engine.agent_name if engine else "",
-            channels=self.supervisor.reports() + self._never_started(),
+            channels=self.supervisor.reports() + never_started(self.disabled, self._started_at),
             journal_fault=fault,
             backlog=backlog,
             turns_running=engine.runner.running if engine else 0,
             turns_state=engine.runner.state if engine else "starting",
             loop_lag=self.watch.lag,
             draining=self._draining,
-            warnings=self.config.notices + self.config.secrets.warnings(),
+            warnings=self.outgoing.warnings()
+            + self.config.notices
+            + self.config.secrets.warnings()
+            + self.secrets.warnings(),
             bridge=self._bridge_report(),
         )
 
@@ -298,23 +314,13 @@ class Service:
             return None
         return BridgeReport(state="disabled", trouble=f"{error.where}: {error.message}", cure=error.hint)
 
-    def _never_started(self) -> tuple[ChannelReport, ...]:
-        """Channels whose section is wrong: configured, so they count against health, but never run."""
-        return tuple(
-            ChannelReport(
-                name=name,
-                health=ChannelHealth(state="disabled", detail=f"{error.where}: {error.message}", cure=error.hint),
-                since=self._started_at,
-            )
-            for name, error in sorted(self.disabled.items())
-        )
-
     def _scrape(self, engine: Engine) -> None:
         journal = self._journal
         if journal is not None:
             self.meter.gauge("phantom_journal_pending_writes", journal.depth)
             self.meter.gauge("phantom_journal_fault", 1 if journal.fault else 0)
         self.meter.gauge("phantom_turns_running", engine.runner.running)
+        self.secrets.scrape()
         self.meter.gauge("phantom_metadata_stale", 1 if self.config.secrets.stale else 0)
 
     # --- stop ---
@@ -350,6 +356,7 @@ class Service:
         for channel in self.channels.values():
             if isinstance(channel, SupportsClose):
                 await channel.aclose()
+        await self.secrets.aclose()
         await self.config.secrets.aclose()
         if self._journal is not None:
             await self._journal.aclose()
@@ -361,6 +368,7 @@ class Service:
         signals: asyncio.Queue[None] = asyncio.Queue()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, signals.put_nowait, None)
+        loop.add_signal_handler(signal.SIGHUP, self.secrets.hang_up)
         try:
             await self.start()
             asked = asyncio.ensure_future(signals.get())

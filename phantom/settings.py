@@ -18,9 +18,12 @@ class Env:
 
 @dataclass(frozen=True, slots=True)
 class SecretField:
-    """Marks a `Secret | None` field: `name` is its name at the metadata service and in `${secret:NAME}`."""
+    """Marks a `Secret | None` field: `name` is its name at the metadata service and in `${secret:NAME}`. `awaited`: it
+    may be set while the daemon runs; the field then always holds a handle, which raises `SecretError` until it is.
+    """
 
     name: str
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

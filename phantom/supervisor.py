@@ -85,8 +85,11 @@ class SupervisedChannel:
     async def run(self) -> None:
         """Serve until cancelled; returns only for a configuration that can never work (`fatal`)."""
         failures = 0
+        hurried = False
         while True:
             self._verdict = None
+            changed = asyncio.Event()
+            ends = [secret.on_change(changed.set) for secret in self._secrets]
             try:
                 await self._serve()
             except ConfigError as error:
@@ -95,7 +98,13 @@ class SupervisedChannel:
                 log.error("channel_disabled", channel=self.channel.name, what=error.message, cure=error.hint)
                 return
             except (AuthError, SecretError) as error:
-                await self._await_new_secret(error)
+                # What was refused may be the value before a rotation that somebody else has noticed meanwhile: then no
+                # further change will come. One try at once; a source that keeps changing does not make a busy loop.
+                hurried = changed.is_set() and not hurried
+                if hurried:
+                    self._secret_changed_meanwhile(error)
+                else:
+                    await self._await_new_secret(error)
                 failures = 0
                 continue
             except PhantomError as error:
@@ -103,6 +112,10 @@ class SupervisedChannel:
             except Exception as error:  # noqa: BLE001 - the supervisor: a channel's bug must not take the daemon down
                 log.error("channel_crashed", channel=self.channel.name, traceback=traceback.format_exc())
                 self._rest("backing_off", PhantomError(f"crashed with {type(error).__name__}"), "crash")
+            finally:
+                for end in ends:
+                    end()
+            hurried = False
             stable = self._up_at and self._clock.monotonic() - self._up_at > STABLE_SECONDS
             failures = 1 if stable else failures + 1
             await self._back_off(failures)
@@ -160,6 +173,11 @@ class SupervisedChannel:
         self._since = self._clock.now()
         self._restarts += 1
         self._meter.count("phantom_channel_restarts_total", channel=self.channel.name, cause=cause)
+
+    def _secret_changed_meanwhile(self, error: PhantomError) -> None:
+        self.usable.clear()
+        self._rest("connecting", error, "secret_changed")
+        log.info("channel_secret_changed", channel=self.channel.name, what=error.message)
 
     async def _await_new_secret(self, error: PhantomError) -> None:
         """Rest until a secret of this channel changes. The source is also asked from time to time."""

@@ -31,6 +31,7 @@ from phantom.feedback import feedback_buttons
 from phantom.ids import part_key
 from phantom.journal import Journal
 from phantom.messages import Button, ButtonStyle, InboundMessage, LocalFile, OutboundMessage, Tone
+from phantom.outgoing import Outgoing
 from phantom.presenter import Presenter, QueuedMarks
 from phantom.sessions import Session, Sessions
 from phantom.storage.patience import patiently
@@ -51,6 +52,7 @@ class TurnServices:
     journal: Journal
     sessions: Sessions
     egress: Egress
+    outgoing: Outgoing
     queued: QueuedMarks
     clock: Clock
     meter: Meter
@@ -223,11 +225,13 @@ async def _run_agent(services: TurnServices, presenter: Presenter, turn: Turn) -
     _running[turn.id] = run
     try:
         if isinstance(services.agent, DurableAgent) and services.agent.durable:
-            ended = (await _guarded(run)).to_stored()
+            ended = (await _guarded(run, services.outgoing)).to_stored()
             # How it ended is recorded too: a stop or a timeout comes from outside and would not repeat itself.
             stored = await DBOS.run_step_async({"name": "agent-end"}, _recorded, ended)
             return TurnOutcome.from_stored(stored)
-        stored = await DBOS.run_step_async({"name": f"agent-{len(turn.approvals)}"}, _agent_step, run)
+        stored = await DBOS.run_step_async(
+            {"name": f"agent-{len(turn.approvals)}"}, _agent_step, run, services.outgoing
+        )
         return TurnOutcome.from_stored(stored)
     finally:
         _running.pop(turn.id, None)
@@ -237,14 +241,16 @@ async def _recorded(ended: dict[str, Any]) -> dict[str, Any]:
     return ended
 
 
-async def _agent_step(run: AgentRun) -> dict[str, Any]:
-    return (await _guarded(run)).to_stored()
+async def _agent_step(run: AgentRun, outgoing: Outgoing) -> dict[str, Any]:
+    return (await _guarded(run, outgoing)).to_stored()
 
 
-async def _guarded(run: AgentRun) -> TurnOutcome:
-    """The turn boundary: whatever an agent raises becomes an honest answer and one log line."""
+async def _guarded(run: AgentRun, outgoing: Outgoing) -> TurnOutcome:
+    """The turn boundary: whatever an agent raises becomes an honest answer and one log line. What it says is masked
+    here, as a whole and before anything of it is stored.
+    """
     try:
-        return await run.outcome()
+        return (await run.outcome()).masked(outgoing, run.turn.id)
     except PhantomError as error:
         log.error("agent_failed", turn=run.turn.id, code=error.code, what=error.message, cure=error.hint)
         return TurnOutcome(kind="failed", text=SORRY)

@@ -20,6 +20,7 @@ from phantom.health import HealthReport
 from phantom.health_page import render_page
 from phantom.ingress import FastLane, may_repeat
 from phantom.metrics import PrometheusMeter
+from phantom.redaction import Redactor
 from phantom.webhooks import HttpAnswer, RequestHead, SignedRoute
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,8 +29,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class WebApp:
     """Owns the listening socket. `listen` before anything slow, so that probes get answers from the first moment."""
 
-    def __init__(self, report: Callable[[], Awaitable[HealthReport]], meter: PrometheusMeter) -> None:
+    def __init__(
+        self, report: Callable[[], Awaitable[HealthReport]], meter: PrometheusMeter, redactor: Redactor | None = None
+    ) -> None:
         self._report = report
+        self._redactor = redactor or Redactor()
         self._meter = meter
         self._routes: dict[bytes, SignedRoute] = {}
         self._pages: dict[str, Handler] = {}
@@ -93,13 +97,15 @@ class WebApp:
         headers = {"Cache-Control": "no-store"}
         if "text/html" in request.headers.get("Accept", ""):
             headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-            return web.Response(status=status, text=render_page(report), content_type="text/html", headers=headers)
-        body = orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            page = self._redactor.clean_known(render_page(report))
+            return web.Response(status=status, text=page, content_type="text/html", headers=headers)
+        shown = self._redactor.clean_value(report.as_json())
+        body = orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
     async def _ready(self, request: web.Request) -> web.Response:
         report = await self._report()
-        body = {"ready": report.ready, "waiting_for": list(report.waiting_for)}
+        body = self._redactor.clean_value({"ready": report.ready, "waiting_for": report.waiting_for})
         return web.Response(
             status=200 if report.ready else 503, body=orjson.dumps(body), content_type="application/json"
         )
@@ -108,9 +114,8 @@ class WebApp:
         return web.Response(text="ok\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(
-            body=self._meter.render(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+        page = self._redactor.clean_known(self._meter.render().decode())
+        return web.Response(body=page.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:

@@ -121,10 +121,7 @@ async def measure(rounds: int = 3) -> str:
                     note(bot, await actions(bot, at_once))
         for bot in running:
             note(bot, {"idle": bot.idle_mb, "rss": bot.process.memory_mb()})
-            size = bot.tally.bytes / max(1, bot.tally.events)
-            missing += (
-                f"; {bot.name}: {size:.0f} bytes an event" if missing else f"{bot.name}: {size:.0f} bytes an event"
-            )
+            notes.append(f"{bot.name}: {bot.tally.bytes / max(1, bot.tally.events):,.0f} bytes an event")
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     return f"{render(found)}\n\n{'; '.join(notes)}; load of the machine {load}"
 

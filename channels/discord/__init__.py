@@ -36,5 +36,6 @@ DESCRIPTOR = Descriptor(
     secrets=("discord_bot_token", "discord_public_key"),
     enabled_by=("DISCORD_BOT_TOKEN", "DISCORD_TRANSPORT"),
     apps="channels.discord.apps_catalogue:TABLE",
+    egress="channels.discord.hosts:destinations",
 )
 """The entry point `discord` of the group `phantom.channels`."""

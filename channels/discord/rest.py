@@ -77,6 +77,7 @@ class DiscordRest:
         self._opening = asyncio.Lock()
         self._date = ""
         self._refused_at: tuple[int, float] | None = None
+        self._refreshing = asyncio.Lock()
 
     async def call(
         self,
@@ -236,20 +237,23 @@ class DiscordRest:
             return http
 
     async def _renewed(self, used: str, refusal: AuthError) -> bool:
-        """Whether the secret now has another value than the refused one. Asks its origin at most every ten seconds."""
-        now = self._clock.monotonic()
-        lately = (
-            self._refused_at is not None
-            and self._refused_at[0] == hash(used)
-            and now - self._refused_at[1] < _REFRESH_PAUSE
-        )
-        try:
-            if self._token.reveal() == used and not lately:
-                self._refused_at = (hash(used), now)
-                await self._token.refresh()
-            return self._token.reveal() != used
-        except PhantomError as error:
-            raise refusal from error
+        """Whether the secret now has another value than the refused one. Asks its origin at most every ten seconds, once
+        for all calls that were refused together.
+        """
+        async with self._refreshing:
+            now = self._clock.monotonic()
+            lately = (
+                self._refused_at is not None
+                and self._refused_at[0] == hash(used)
+                and now - self._refused_at[1] < _REFRESH_PAUSE
+            )
+            try:
+                if self._token.reveal() == used and not lately:
+                    self._refused_at = (hash(used), now)
+                    await self._token.refresh()
+                return self._token.reveal() != used
+            except PhantomError as error:
+                raise refusal from error
 
     def _seen(self, response: aiohttp.ClientResponse) -> None:
         date = response.headers.get("Date")

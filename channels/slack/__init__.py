@@ -37,5 +37,6 @@ DESCRIPTOR = Descriptor(
     secrets=("slack_bot_token", "slack_app_token", "slack_signing_secret", "slack_gateway_signing_secret"),
     enabled_by=("SLACK_TRANSPORT", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"),
     apps="channels.slack.apps_catalogue:TABLE",
+    egress="channels.slack.hosts:destinations",
 )
 """The entry point `slack` of the group `phantom.channels`."""

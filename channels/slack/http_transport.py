@@ -108,10 +108,12 @@ class HttpTransport:
             found += secret.candidates()
         return found
 
-    async def _refresh(self) -> None:
+    async def _refresh(self) -> bool:
+        changed = False
         for secret in self._signing:
             try:
-                await secret.refresh()
+                changed = await secret.refresh() or changed
             except SecretError:
                 if secret is self._signing[0]:
                     raise
+        return changed

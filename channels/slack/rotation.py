@@ -23,7 +23,9 @@ MAX_WAITING = 64
 
 
 class Recheck:
-    """Runs `refresh` for whoever calls `after_refresh`, joined while one is under way."""
+    """Runs `refresh` for whoever calls `after_refresh`, joined while one is under way. Its result says whether anything
+    changed; then the next look may follow at once.
+    """
 
     def __init__(self, refresh: Callable[[], Awaitable[object]], clock: Clock) -> None:
         self._refresh = refresh
@@ -47,7 +49,8 @@ class Recheck:
 
     async def _run(self) -> None:
         try:
-            await self._refresh()
+            if await self._refresh():
+                self._last = None  # a look that found something is no forger's doing: the next rotation may come at once
         except (MetadataError, SecretError) as error:
             log.warning("signing_secret_refresh_failed", channel="slack", code=error.code, detail=error.message)
         finally:

@@ -27,13 +27,14 @@ from channels.slack.socket_link import SocketLink
 from channels.slack.team import judge
 from channels.slack.web import SlackWeb
 from phantom.channel import Admission, ChannelContext, Envelope, Inbox
-from phantom.errors import AuthError, ChannelError, ConnectError, Forbidden
+from phantom.errors import AuthError, ChannelError, ConnectError, Forbidden, PhantomError
 from phantom.secrets import Secret
 from phantom.webhooks import SignedRoute
 
 log = structlog.get_logger(__name__)
 
 REQUESTS = "phantom_receiver_requests_total"
+APP_TOKEN_CHANGED = "app_token_changed"
 _MAX_PAUSE = 30.0
 """Longest pause, in seconds, before one of several links is opened again while another lives."""
 
@@ -76,6 +77,7 @@ class SocketTransport:
         self._links: set[SocketLink] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._replaced = 0
+        self._app_token_changes = 0
         self._last_contact_at: float | None = None
 
     @property
@@ -105,11 +107,14 @@ class SocketTransport:
                 asyncio.create_task(self._keep(session, intake, live), name=f"slack-socket-{number}")
                 for number in range(self._connections)
             ]
+            # The old token may die at any time from now on, and its links with it: move while they still live.
+            end = self.secrets[1].on_change(self._app_token_changed)
             try:
                 done, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
             finally:
+                end()
                 for task in (*keepers, *self._tasks):
                     task.cancel()
                 await asyncio.gather(*keepers, *self._tasks, return_exceptions=True)
@@ -137,33 +142,66 @@ class SocketTransport:
         """Read `link` and its successors. Raises `ConnectError` when one ends without Slack having asked for it."""
         while True:
             pump = asyncio.create_task(link.pump(), name="slack-socket-reader")
-            leaving = asyncio.create_task(link.leaving.wait(), name="slack-socket-leaving")
             successor: SocketLink | None = None
             try:
-                await asyncio.wait((pump, leaving), return_when=asyncio.FIRST_COMPLETED)
-                if link.leaving.is_set():
-                    _raise_if_final(link.reason)
-                    # Make before break: Slack still delivers on the old link until the new one has said hello.
-                    successor = await self._open(session, intake)
-                    self._replaced += 1
-                    self._meter.count("phantom_socket_reconnects_total", channel=CHANNEL, cause="refresh")
-                    log.info("slack_socket_replaced", channel=CHANNEL, reason=link.reason, age=round(link.age))
-                    await link.flush(self._linger)
-                else:
+                successor = await self._until_succeeded(session, intake, link, pump)
+                if successor is None:
                     pump.result()
             finally:
-                for task in (pump, leaving):
-                    task.cancel()
-                await asyncio.gather(pump, leaving, return_exceptions=True)
+                pump.cancel()
+                await asyncio.gather(pump, return_exceptions=True)
                 await self._retire(link)
             if successor is None:
                 raise ConnectError(f"the Slack socket was lost: {link.reason}", code=f"socket_{link.reason}")
             link = successor
 
+    async def _until_succeeded(
+        self, session: aiohttp.ClientSession, intake: _Intake, link: SocketLink, pump: asyncio.Task[None]
+    ) -> SocketLink | None:
+        """Wait until `link` is to be left or ends; the successor, or None for one that ended by itself."""
+        while True:
+            leaving = asyncio.create_task(link.leaving.wait(), name="slack-socket-leaving")
+            try:
+                await asyncio.wait((pump, leaving), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                leaving.cancel()
+                await asyncio.gather(leaving, return_exceptions=True)
+            if not link.leaving.is_set():
+                return None
+            _raise_if_final(link.reason)
+            try:
+                # Make before break: Slack still delivers on the old link until the new one has said hello.
+                successor = await self._open(session, intake)
+            except PhantomError as error:
+                if link.reason != APP_TOKEN_CHANGED or pump.done():
+                    raise
+                # Nobody asked this link to go. It serves on, until it ends or the token changes again.
+                log.error("slack_app_token_not_usable", channel=CHANNEL, what=error.message, cure=error.hint)
+                link.reason = ""
+                link.leaving.clear()
+                continue
+            self._replaced += 1
+            self._meter.count("phantom_socket_reconnects_total", channel=CHANNEL, cause="refresh")
+            log.info("slack_socket_replaced", channel=CHANNEL, reason=link.reason, age=round(link.age))
+            await link.flush(self._linger)
+            return successor
+
+    def _app_token_changed(self) -> None:
+        self._app_token_changes += 1
+        for link in self._links:
+            self._leave(link)
+
+    @staticmethod
+    def _leave(link: SocketLink) -> None:
+        if not link.leaving.is_set():
+            link.reason = APP_TOKEN_CHANGED
+            link.leaving.set()
+
     async def _open(self, session: aiohttp.ClientSession, intake: _Intake) -> SocketLink:
         link = SocketLink(
             session, self._clock, intake.frame, ping_interval=self._ping_interval, stale_after=self._stale_after
         )
+        changes = self._app_token_changes
         url = await self._address()
         try:
             await link.open(url, self._hello_timeout)
@@ -171,6 +209,8 @@ class SocketTransport:
             _raise_if_final(link.reason)
             raise
         self._links.add(link)
+        if changes != self._app_token_changes:
+            self._leave(link)  # its address may have been got with the old token
         self._meter.count("phantom_socket_frames_total", channel=CHANNEL, type="hello")
         self._meter.gauge("phantom_socket_connected", len(self._links), channel=CHANNEL)
         return link

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pydantic_ai.exceptions import ModelAPIError, ModelRetry, ToolFailed
@@ -34,6 +34,7 @@ from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
 from phantom.agent import AgentEvent, Failed, TextDelta, ToolFinished, ToolStarted
 from phantom.agents.failures import failure
 from phantom.agents.model_choice import ModelChoice
+from phantom.agents.tool_output import Mask, masked
 
 T = TypeVar("T")
 
@@ -81,11 +82,12 @@ async def step(name: str, body: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 class DurableModel(WrapperModel):
-    """Each request is streamed, its text emitted as it comes, and recorded as one step."""
+    """Each request is streamed, its text emitted as it comes, and recorded as one step, masked."""
 
-    def __init__(self, wrapped: WrapperModel | Any, choice: ModelChoice) -> None:
+    def __init__(self, wrapped: WrapperModel | Any, choice: ModelChoice, mask: Mask) -> None:
         super().__init__(wrapped)
         self._choice = choice
+        self._mask = mask
 
     async def request(
         self,
@@ -98,6 +100,7 @@ class DurableModel(WrapperModel):
                 response = await self._stream(messages, model_settings, model_request_parameters)
             except ModelAPIError as error:
                 return ModelStep(failed=failure(error, self._choice))
+            response = replace(response, parts=masked(response.parts, self._mask))
             return ModelStep(response=ModelMessagesTypeAdapter.dump_json([response]))
 
         # Not named after the model: a turn that a restart under another PHANTOM_MODEL resumes goes on with that one.
@@ -125,22 +128,26 @@ class DurableModel(WrapperModel):
             return stream.get()
 
 
+@dataclass
 class DurableToolset(WrapperToolset[Any]):
-    """Each tool call is recorded as one step named by its call id, and shown as `ToolStarted`/`ToolFinished`.
+    """Each tool call is recorded as one step named by its call id, and shown as `ToolStarted`/`ToolFinished`. `mask`
+    goes over what a tool says before it is recorded or told to the model.
 
     The events come outside the step: after a restart the finished calls are shown again, though not run again.
     """
+
+    mask: Mask
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
     ) -> Any:
         async def call() -> ToolStep:
             try:
-                return ToolStep(value=await self.wrapped.call_tool(name, tool_args, ctx, tool))
+                return ToolStep(value=masked(await self.wrapped.call_tool(name, tool_args, ctx, tool), self.mask))
             except ModelRetry as error:
-                return ToolStep(retry=error.message)
+                return ToolStep(retry=self.mask(error.message))
             except ToolFailed as error:
-                return ToolStep(failed=error.message)
+                return ToolStep(failed=self.mask(error.message))
 
         emit = emitting.get()
         call_id = ctx.tool_call_id or name
@@ -158,6 +165,6 @@ class DurableToolset(WrapperToolset[Any]):
         return record.value
 
 
-def durable_toolset(toolset: AbstractToolset[Any]) -> DurableToolset:
-    """`toolset` with every call recorded."""
-    return DurableToolset(wrapped=toolset)
+def durable_toolset(toolset: AbstractToolset[Any], mask: Mask) -> DurableToolset:
+    """`toolset` with every call recorded and its answer masked."""
+    return DurableToolset(wrapped=toolset, mask=mask)

@@ -35,21 +35,28 @@ class LiveKey(httpx2.Auth):
                 del request.headers[name]
             yield request
             return
-        self._put(request, templates, self._key)
+        used = self._put(request, templates, self._key)
         response = yield request
-        if response.status_code == 401 and await self._rotated(self._key):
+        if response.status_code == 401 and await self._rotated(self._key, used):
             self._put(request, templates, self._key)
             yield request
 
     @staticmethod
-    def _put(request: httpx2.Request, templates: dict[str, str], key: Secret) -> None:
+    def _put(request: httpx2.Request, templates: dict[str, str], key: Secret) -> str:
+        text = key.reveal()
         for name, template in templates.items():
-            request.headers[name] = template.replace(PLACEHOLDER, key.reveal())
+            request.headers[name] = template.replace(PLACEHOLDER, text)
+        return text
 
     @staticmethod
-    async def _rotated(key: Secret) -> bool:
+    async def _rotated(key: Secret, used: str) -> bool:
+        """Whether the key is another one than was refused. Requests that run at once all find the old one refused, and
+        only the first of them sees the refetch change anything.
+        """
         try:
-            return await key.refresh()
+            if key.peek() == used:
+                await key.refresh()
+            return key.peek() != used
         except (SecretError, MetadataError) as error:
             _log.warning("model_key_refresh_failed", secret=key.name, error=error.code)
             return False

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,6 +64,7 @@ class ModelAgent:
         phantom_name: str,
         extra_instructions: str = "",
         toolsets: Sequence[AbstractToolset[Any]] = (),
+        mask: Callable[[str], str] = str,
     ) -> None:
         self.name = choice.name
         self._choice = choice
@@ -72,11 +73,11 @@ class ModelAgent:
         self._extra = extra_instructions
         self._paused: OrderedDict[str, _Paused] = OrderedDict()
         self._agent: PydanticAgent[None, str | DeferredToolRequests] = PydanticAgent(
-            DurableModel(served.model, choice),
+            DurableModel(served.model, choice, mask),
             name="phantom",
             deps_type=type(None),
             output_type=[str, DeferredToolRequests] if toolsets else [str],
-            toolsets=[durable_toolset(toolset) for toolset in toolsets],
+            toolsets=[durable_toolset(toolset, mask) for toolset in toolsets],
         )
 
     async def reply(self, turn: Turn) -> AsyncIterator[AgentEvent]:
@@ -211,6 +212,7 @@ def model_agent(
         phantom_name=context.phantom_name,
         extra_instructions=context.instructions,
         toolsets=[*own, *toolsets],
+        mask=context.mask,
     )
 
 

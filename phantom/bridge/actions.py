@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import orjson
 import structlog
@@ -40,6 +42,7 @@ from phantom.bridge.scopes import reaches_place
 from phantom.channel import Meter
 from phantom.clock import Clock
 from phantom.errors import PhantomError, RateLimited
+from phantom.outgoing import Outgoing
 
 log = structlog.get_logger("phantom.bridge")
 
@@ -68,6 +71,7 @@ class ActionDesk:
         concurrent: int = CONCURRENT,
         queue_seconds: float = QUEUE_SECONDS,
         raw_methods: frozenset[str] = frozenset(),
+        outgoing: Outgoing | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._channels = channels
@@ -76,6 +80,7 @@ class ActionDesk:
         self._clock = clock
         self._queue_seconds = queue_seconds
         self._raw_methods = raw_methods
+        self._outgoing = outgoing
         self._queue = FairQueue(concurrent, LINE_LENGTH)
         self._pace = Pace(clock)
         self._under_way: dict[str, Request] = {}
@@ -296,7 +301,7 @@ class ActionDesk:
                     await self._ledger.begin(request.call)
                 request.acting = True
                 key = request.call.key if request.call is not None else ""
-                data = await channel.act(request.spec.name, request.params, key=key)
+                data = await channel.act(request.spec.name, self._fit_to_say(request), key=key)
         except TimeoutError:
             return timed_out("The deadline passed.", unknown=request.acting)
         except ActionRefused as error:
@@ -309,6 +314,12 @@ class ActionDesk:
             log.warning("bridge_action_failed", action=request.spec.name, what=error.message, cure=error.hint)
             return refused(refuse(protocol.SERVICE_UNAVAILABLE, error.message, retryable=error.retryable))
         return Outcome(ok=True, data=data)
+
+    def _fit_to_say(self, request: Request) -> Mapping[str, Any]:
+        """The bot says it in front of everybody: no secret of the daemon's, whatever an app asks for."""
+        if self._outgoing is None:
+            return request.params
+        return self._outgoing.params(request.params, app=request.caller.app_name or request.secret_id)
 
     async def _check_place(self, request: Request, grant: Grant, channel: SupportsApps) -> None:
         if not grant.within.limited:
@@ -346,6 +357,9 @@ class ActionDesk:
 
     def _settle(self, request: Request, outcome: Outcome) -> None:
         """Answer the request and everybody who asked the same."""
+        if not outcome.ok and self._outgoing is not None:  # a platform's complaint may repeat what it got
+            message = self._outgoing.redactor.clean_known(outcome.message)
+            outcome = replace(outcome, message=message)
         if request.expiry is not None:
             request.expiry.cancel()
         self._requests.pop(request, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,16 @@ class Audit:
     `max_bytes` 0 never turns the file over: for those who add a row beside the daemon.
     """
 
-    def __init__(self, folder: Path | None, clock: Clock, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        clock: Clock,
+        *,
+        max_bytes: int = MAX_BYTES,
+        mask: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self._folder = folder
+        self._mask = mask
         self._clock = clock
         self._max_bytes = max_bytes
         self._file = -1
@@ -62,7 +70,7 @@ class Audit:
         if self._folder is None:
             return
         row = {"ts": round(self._clock.now(), 3), "kind": kind}
-        row.update((name, fact) for name, fact in facts.items() if fact not in ("", None, {}))
+        row.update((name, self._masked(fact)) for name, fact in facts.items() if fact not in ("", None, {}))
         line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
         try:
             if self._file < 0:
@@ -75,6 +83,12 @@ class Audit:
             if not self.failed:
                 log.error("bridge_audit_not_written", error=error.strerror, cure="free space in the data folder")
             self.failed = True
+
+    def _masked(self, fact: Any) -> Any:
+        """An app chooses its name and the ids of its requests."""
+        if isinstance(fact, str):
+            return self._mask(fact)
+        return {name: self._masked(item) for name, item in fact.items()} if isinstance(fact, dict) else fact
 
     def close(self) -> None:
         """Let go of the file."""

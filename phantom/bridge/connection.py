@@ -281,20 +281,19 @@ class AppConnection:
             self._bridge.fanout.dirty(self)
         self.out.append(message)
 
-    def flush(self) -> int:
-        """Write what is queued. Returns its bytes. An app that does not read is told, then cut."""
-        out = self.out
-        if not out:
-            return 0
-        data = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
+    def take_out(self) -> list[bytes]:
+        """What is queued, taken out of the queue."""
+        out, self.out = self.out, []
+        return out
+
+    def write(self, data: bytes) -> None:
+        """Write what was taken out. An app that does not read is told, then cut."""
         self.wire.write(data)
         waiting = self.wire.waiting()
         if waiting > WARN_OUT:
             self._behind(waiting)
         elif self.slow and waiting == 0:
             self.slow = False
-        return len(data)
 
     def _behind(self, waiting: int) -> None:
         if waiting > MAX_OUT:

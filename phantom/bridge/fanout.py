@@ -58,6 +58,8 @@ class Fanout:
         self._sticky: Kept | None = None
         self._listening: frozenset[str] = frozenset()
         self._resumable_until = 0.0
+        self._keeping = False
+        """Whether anybody may come back and ask for events. Where all apps speak version 2, nobody can."""
         self.replay = replay
         self.events_out = self.bytes_out = self.gaps = 0
 
@@ -65,6 +67,7 @@ class Fanout:
         """Take over what an earlier process kept. On the event loop; blocking for a moment."""
         self._loop = asyncio.get_running_loop()
         self.replay.open()
+        self._keeping = self.replay.restored
         if self.replay.restored:
             self._may_come_back()
         self.listen_anew()
@@ -81,12 +84,16 @@ class Fanout:
     def publish(self, event: AppEvent) -> None:
         name, facts = event.name, event.facts
         try:
-            data = protocol.to_json(event.data)
+            # A copy: the encoder's own buffer is larger than what it holds, and this one is kept for long.
+            data = b"%b" % protocol.to_json(event.data)
         except (TypeError, ValueError, RecursionError) as error:
             log.error("bridge_event_not_sent", name=name, error=type(error).__name__)
             self.gap(self._catalogue.channel_of(name), "source_interrupted")
             return
-        kept = self.replay.add(self._now_ms(), name, facts, data)
+        if self._keeping or name == STICKY:
+            kept = self.replay.add(self._now_ms(), name, facts, data)
+        else:
+            kept = Kept(self.replay.seq, self._now_ms(), name, facts, data)
         if name == STICKY:
             self._sticky = kept
         spec = self._catalogue.events[name]
@@ -107,6 +114,8 @@ class Fanout:
             return
         self.gaps += 1
         self._meter.count("phantom_bridge_gaps_total", reason=reason)
+        if not self._keeping:
+            return
         kept = self.replay.add(self._now_ms(), GAP, {"channel": channel}, orjson.dumps(reason))
         for connection in list(self._numbered):
             if connection.filters and connection not in self._behind:
@@ -135,11 +144,15 @@ class Fanout:
 
     def listen_anew(self) -> None:
         """Recompute which events are worth building: those subscribed to, and while somebody may still come back and
-        ask, all that are allowed.
+        ask, all that are allowed. Only then are they kept; once that is over, nobody can go on from before.
         """
         names = {STICKY, *self._index.names}
-        if self._numbered or self._clock.now() < self._resumable_until:
+        keeping = bool(self._numbered) or self._clock.now() < self._resumable_until
+        if keeping:
             names |= self._allowed()
+        elif self._keeping:
+            self.replay.begin_anew()
+        self._keeping = keeping
         self._listening = frozenset(names)
 
     def tick(self) -> None:
@@ -274,8 +287,15 @@ class Fanout:
     def _flush(self) -> None:
         self.replay.flush()
         dirty, self._dirty = self._dirty, []
+        joined: list[bytes] = []
+        data = b""
         for connection in dirty:
-            self.bytes_out += connection.flush()
+            messages = connection.take_out()
+            if messages != joined:  # most want the same events: the same bytes then, joined once
+                joined, data = messages, messages[0] if len(messages) == 1 else b"".join(messages)
+            if messages:
+                self.bytes_out += len(data)
+                connection.write(data)
 
     def _now_ms(self) -> int:
         return int(self._clock.now() * 1000)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ from phantom.clock import Clock
 
 log = structlog.get_logger("phantom.bridge")
 
+MIN_LINES = 1000
+"""A file is not turned over for fewer events than that, unless they are large."""
 GAP = "$gap"
 """The name of a kept note that events may be missing; no event is called so."""
 
@@ -57,8 +59,16 @@ class Bounds(NamedTuple):
 class ReplayLog:
     """`open` first; `add` for each event; `flush` before the batch is sent. `folder` None keeps memory only."""
 
-    def __init__(self, folder: Path | None, clock: Clock, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        clock: Clock,
+        bounds: Bounds,
+        clean: Callable[[bytes], bytes] = lambda data: data,
+    ) -> None:
         self._folder = folder
+        self._clean = clean
+        """Takes secrets of the daemon's, which somebody may have pasted into chat, out of a payload."""
         self._clock = clock
         self.bounds = bounds
         self.stream = secrets.token_hex(8)
@@ -69,7 +79,11 @@ class ReplayLog:
         self._kept: deque[Kept] = deque()
         self._pending: list[bytes] = []
         self._file = -1
-        self._file_size = 0
+        self._pending_size = 0
+        self._file_size = self._file_lines = 0
+        """Payload bytes and events in the current file: the measures of `bounds`, so that it holds all that is kept
+        when it is full, and the other may go.
+        """
         self._current = 0
 
     @property
@@ -93,18 +107,34 @@ class ReplayLog:
     def add(self, at: int, name: str, facts: Facts, data: bytes) -> Kept:
         """Number an event and keep it."""
         self.seq += 1
+        data = self._clean(data)
         kept = Kept(self.seq, at, name, facts, data)
         self._keep(kept)
         if self._file >= 0:
             self._pending.append(_line(kept))
+            self._pending_size += len(data)
         return kept
+
+    def begin_anew(self) -> None:
+        """Keep nothing of what was. Whoever comes back from before is told of a gap, also after a kill. Blocking for a
+        moment.
+        """
+        self.flush()
+        self.seq += 1
+        self._forget()
+        if self._file >= 0:
+            self._let_go()
+            self._compact()
 
     def flush(self) -> None:
         """Write what was added since the last call. One system call."""
         if not self._pending:
             return
         data = b"".join(self._pending)
+        self._file_size += self._pending_size
+        self._file_lines += len(self._pending)
         self._pending.clear()
+        self._pending_size = 0
         try:
             written = os.write(self._file, data)
             while written < len(data):
@@ -112,8 +142,7 @@ class ReplayLog:
         except OSError as error:
             self._give_up(error)
             return
-        self._file_size += len(data)
-        if self._file_size > self.bounds.size:
+        if self._file_size > self.bounds.size or self._file_lines > max(self.bounds.events, MIN_LINES):
             self._turn_over()
 
     def after(self, seq: int) -> Iterator[Kept]:
@@ -202,7 +231,7 @@ class ReplayLog:
         except OSError as error:
             self._give_up(error)
             return
-        self._current, self._file_size = 0, sum(map(len, lines))
+        self._current, self._file_size, self._file_lines = 0, self.size, self.depth
 
     def _turn_over(self) -> None:
         """Go on in the other file, over what is older."""
@@ -215,7 +244,7 @@ class ReplayLog:
             os.write(self._file, _head_line(self.stream, self.seq + 1))
         except OSError as error:
             self._give_up(error)
-        self._file_size = 0
+        self._file_size = self._file_lines = 0
 
     def _give_up(self, error: OSError) -> None:
         """Without the file a restart begins a new stream, so that every app learns of a gap. Live delivery goes on."""
@@ -239,15 +268,28 @@ def _line(kept: Kept) -> bytes:
 
 
 def _head_line(stream: str, first: int) -> bytes:
-    return orjson.dumps([stream, first]) + b"\n"
+    return orjson.dumps([stream, first, _machine_run()]) + b"\n"
 
 
 def _head(line: bytes) -> tuple[str, int] | None:
+    """Stream and first number; None for a file that is none, or from before the machine was started: its end may be
+    lost, and its numbers must not be given out twice.
+    """
     try:
-        stream, first = msgspec.json.decode(line, type=tuple[str, int])
-    except msgspec.MsgspecError:
+        stream, first, machine_run = msgspec.json.decode(line, type=tuple[str, int, str])
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    return stream, first
+    return (stream, first) if machine_run == _machine_run() else None
+
+
+def _machine_run() -> str:
+    """A name for this run of the machine (Linux, proc(5)); "" where there is none: then a crash of the machine is taken
+    for one of the process.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _rows(lines: list[bytes]) -> list[_Row]:
@@ -259,6 +301,6 @@ def _rows(lines: list[bytes]) -> list[_Row]:
             continue
         try:
             rows.append(decoder.decode(line))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             break
     return rows

@@ -115,7 +115,7 @@ class SecretFile:
             raise ConfigError(f"is larger than {MAX_BYTES // 1024} KiB", where=str(self.path))
         try:
             stored = msgspec.json.decode(data, type=Stored)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise ConfigError(
                 f"is damaged: {error}",
                 where=str(self.path),

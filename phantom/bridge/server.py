@@ -113,6 +113,7 @@ class Bridge:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
+            self._ticking = None
         for connection in list(self._connections):
             connection.cut("stopped")
         self.fanout.close()
@@ -134,6 +135,11 @@ class Bridge:
             # The oldest: who floods us with sockets that say nothing keeps nobody out who says hello.
             next(iter(self._unknown)).close(Close.FULL, "The bridge is full.", why="full")
         return connection
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the clock of the bridge has stopped, which it never should."""
+        return self._ticking is not None and self._ticking.done()
 
     @property
     def max_sockets(self) -> int:
@@ -287,7 +293,7 @@ class Bridge:
         for code, count in Counter(one["code"] for one in refused).items():
             self._meter.count("phantom_bridge_subscriptions_refused_total", count, code=code)
         log.warning(
-            "bridge_subscriptions_refused",
+            "bridge_subscription_refused",
             secret=self._who(connection),
             count=len(refused),
             code=refused[0]["code"],

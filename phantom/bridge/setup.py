@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from aiohttp import web
 
 from phantom.apps import SupportsApps
 from phantom.bridge import catalogue as catalogues
@@ -22,6 +21,7 @@ from phantom.bridge.audit import Audit
 from phantom.bridge.gatekeeper import Gatekeeper
 from phantom.bridge.grants import Allow, Limits, Within
 from phantom.bridge.idempotency import Ledger
+from phantom.bridge.listener import Listener
 from phantom.bridge.scopes import check_allow
 from phantom.bridge.secret_book import Entry, SecretBook, Value
 from phantom.bridge.secret_file import SecretFile
@@ -34,6 +34,7 @@ from phantom.errors import ConfigError, SecretError
 from phantom.health import BridgeReport
 from phantom.journal import Journal
 from phantom.metrics import PrometheusMeter
+from phantom.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from phantom.secrets import Secret
@@ -69,6 +70,7 @@ async def open_bridge(
     clock: Clock,
     meter: PrometheusMeter,
     journal: Journal,
+    outgoing: Outgoing,
 ) -> BridgeService:
     """A bridge that is open, and listens or is mounted on the daemon's server. `channels` by kind. Raises
     `ConfigError`.
@@ -78,7 +80,14 @@ async def open_bridge(
             "no channel of this daemon lends itself to apps", where="bridge", hint="configure Slack or Discord"
         )
     bridge = BridgeService(
-        settings, channels=channels, data_dir=data_dir, host=host, clock=clock, meter=meter, journal=journal
+        settings,
+        channels=channels,
+        data_dir=data_dir,
+        host=host,
+        clock=clock,
+        meter=meter,
+        journal=journal,
+        outgoing=outgoing,
     )
     try:
         await bridge.open()
@@ -143,6 +152,7 @@ class BridgeService:
         clock: Clock,
         meter: PrometheusMeter,
         journal: Journal,
+        outgoing: Outgoing,
     ) -> None:
         self._settings = settings
         self._host = host
@@ -150,7 +160,7 @@ class BridgeService:
         self._meter = meter
         folder = data_dir / FOLDER
         self.catalogue = catalogues.installed(enabled=_raw(settings))
-        self._audit = Audit(folder, clock)
+        self._audit = Audit(folder, clock, mask=outgoing.redactor.clean_known)
         self._book = SecretBook(
             entries_of(settings.secrets),
             SecretFile(folder),
@@ -167,6 +177,7 @@ class BridgeService:
             meter,
             concurrent=settings.concurrent_actions,
             raw_methods=frozenset(settings.raw_methods),
+            outgoing=outgoing,
         )
         bounds = replay.Bounds(
             events=settings.replay_events, size=settings.replay_megabytes << 20, seconds=settings.replay_seconds
@@ -177,7 +188,7 @@ class BridgeService:
                 channels=channels,
                 gatekeeper=Gatekeeper(self._book, self.catalogue, self._audit, clock, meter),
                 desk=desk,
-                replay=replay.ReplayLog(folder, clock, bounds),
+                replay=replay.ReplayLog(folder, clock, bounds, outgoing.redactor.clean_payload),
                 clock=clock,
                 meter=meter,
                 heartbeat=settings.heartbeat,
@@ -187,8 +198,7 @@ class BridgeService:
         self._desk = desk
         self.endpoint = Endpoint(self.bridge, clock, origins=settings.origins, behind_proxy=settings.behind_tls_proxy)
         self._certificate: Certificate | None = None
-        self._runner: web.AppRunner | None = None
-        self.port = 0
+        self._listener: Listener | None = None
 
     async def open(self) -> None:
         """Read secrets and what was kept. Raises `ConfigError` with the cure; before the channels run."""
@@ -200,37 +210,32 @@ class BridgeService:
         self._meter.on_scrape(self._scrape)
 
     @property
+    def port(self) -> int:
+        """Of its own; 0 when it shares the daemon's."""
+        return 0 if self._listener is None else self._listener.port
+
+    @property
     def shares_port(self) -> bool:
         """Whether it is served by the daemon's own server."""
         return not (self._settings.host or self._settings.port)
 
     async def listen(self) -> None:
         """Listen at an address of its own. Raises `ConfigError`."""
-        app = web.Application(client_max_size=1024)
-        self.endpoint.mount(app)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
-        await self._runner.setup()
         context: ssl.SSLContext | None = None
         if self._settings.tls_certificate is not None:
             self._certificate = Certificate(self._settings.tls_certificate, self._settings.tls_key, self._clock)
             context = self._certificate.context
         host = self._settings.host or self._host
-        site = web.TCPSite(self._runner, host, self._settings.port, ssl_context=context)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot listen on {host}:{self._settings.port}: {error.strerror}",
-                where="PHANTOM_BRIDGE_PORT",
-                hint="set PHANTOM_BRIDGE_HOST and PHANTOM_BRIDGE_PORT to a free address of this machine",
-            ) from error
-        self.port = self._runner.addresses[0][1]
+        self._listener = Listener(self.endpoint)
+        await self._listener.open(host, self._settings.port, context)
         if self._certificate is not None:
             self._certificate.watch()
         log.info("bridge_listening", host=host, port=self.port, tls=context is not None)
 
     async def drain(self, seconds: float) -> bool:
         """Let running actions end and tell the apps. False when something had to be cut short."""
+        if self._listener is not None:
+            self._listener.stop_listening()
         return await self.bridge.drain(seconds)
 
     async def aclose(self) -> None:
@@ -238,8 +243,8 @@ class BridgeService:
         if self._certificate is not None:
             await self._certificate.aclose()
         await self.bridge.aclose()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.aclose()
         self._book.close()
         self._audit.close()
 
@@ -280,6 +285,8 @@ class BridgeService:
             trouble = trouble or self._certificate.trouble
         if self._audit.failed:
             trouble = trouble or "the audit cannot be written"
+        if bridge.stuck:
+            trouble = "nothing is pinged, cut or revoked any more: restart the daemon"
         cure = "see the log" if trouble else ""
         return BridgeReport(state="troubled" if trouble else "serving", trouble=trouble, cure=cure, facts=facts)
 

@@ -12,6 +12,7 @@ import typer
 
 from phantom.cli import options as shared
 from phantom.cli.bridge import bridge_app
+from phantom.cli.secrets import secrets_app
 
 app = typer.Typer(
     name="phantom",
@@ -26,6 +27,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="The configuration as the daemon sees it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(bridge_app, name="bridge")
+app.add_typer(secrets_app, name="secrets")
 
 
 @contextmanager
@@ -66,7 +68,9 @@ def start(
         from phantom import daemon
 
     environ = shared.environment(host=host, port=port, data_dir=data_dir, log_level=log_level, log_format=log_format)
-    raise typer.Exit(daemon.run(config_dir=config, environ=environ))
+    from phantom.cli.frame import redactor
+
+    raise typer.Exit(daemon.run(config_dir=config, environ=environ, redactor=redactor))
 
 
 @app.command()
@@ -154,6 +158,27 @@ def status(
     raise typer.Exit(main(config_dir=config, environ=environ, timeout=timeout, as_json=as_json))
 
 
+@app.command()
+def egress(
+    config: shared.ConfigDir = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="list|nftables|systemd", help="What to print it as.")
+    ] = "list",
+    user: Annotated[
+        str, typer.Option(metavar="USER", help="nftables: the name or number of the user that runs the daemon.")
+    ] = "phantom",
+    resolve: Annotated[
+        bool, typer.Option("--resolve", help="Resolve the names now; asks this machine's name servers.")
+    ] = False,
+    as_json: shared.AsJson = False,
+) -> None:
+    """The hosts that this configuration must reach, for firewalls. Asks no network without --resolve."""
+    from phantom.cli.egress import main
+
+    environ = shared.environment()
+    raise typer.Exit(main(form, config_dir=config, environ=environ, user=user, resolve_names=resolve, as_json=as_json))
+
+
 @config_app.callback()
 def _config() -> None:
     """The configuration as the daemon sees it."""
@@ -169,6 +194,29 @@ def explain(
     from phantom.cli.explain import main
 
     raise typer.Exit(main(config_dir=config, environ=shared.environment(), below=path, as_json=as_json))
+
+
+@config_app.command()
+def show(config: shared.ConfigDir = None, as_json: shared.AsJson = False) -> None:
+    """The settings in effect, secrets masked. Safe to paste; `explain` also says where each came from."""
+    from phantom.cli.config_show import main
+
+    raise typer.Exit(main(config_dir=config, environ=shared.environment(), as_json=as_json))
+
+
+@app.command("bug-report")
+def bug_report(
+    config: shared.ConfigDir = None,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="FILE", help="Add the end of this log; - reads it from standard input."),
+    ] = None,
+    as_json: shared.AsJson = False,
+) -> None:
+    """Versions, settings, health and the end of a log, secrets masked: what to paste into a report."""
+    from phantom.cli.bug_report import main
+
+    raise typer.Exit(main(config_dir=config, environ=shared.environment(), log=log, as_json=as_json))
 
 
 @app.command()

@@ -18,11 +18,12 @@ from phantom.bridge.diagnosis import NOT_CONNECTED, Issue
 from phantom.bridge.manifest import Manifest
 from phantom.bridge.scopes import Capabilities
 from phantom.errors import ConfigError
-from phantom.secrets import held
+from phantom.secrets import Secret, held
 
 SECRET = "PHANTOM_BRIDGE_SECRET"  # noqa: S105 - the variable's name
 SECRET_ID = "PHANTOM_BRIDGE_SECRET_ID"  # noqa: S105 - the variable's name
 SECONDS = 10.0
+_REFUSED = "The bridge refused the secret"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -54,6 +55,17 @@ def ask(url: str, manifest: Manifest, environ: Mapping[str, str]) -> Granted | I
         return _not_connected(f"The bridge at {parts.hostname} could not be asked: {why}.", "Is it running there?")
 
 
+async def login(url: str, secret: Secret) -> bool | None:
+    """Whether a bridge lets the secret in; None when none answers there. Raises nothing for either."""
+    try:
+        told = await _ask(url, {"secret": secret.peek(), "appName": "phantom secrets exposed"})
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return None
+    if isinstance(told, Granted):
+        return True
+    return False if told.message.startswith(_REFUSED) else None
+
+
 async def _ask(url: str, hello: Mapping[str, str]) -> Granted | Issue:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=SECONDS)
     async with (
@@ -75,7 +87,7 @@ def _read(text: str) -> Granted | Issue:
         frame: Any = orjson.loads(text)
         payload = frame["payload"]
         if frame["type"] == "auth.error":
-            return _not_connected(f"The bridge refused the secret: {payload['reason']}.", "Check the secret's value.")
+            return _not_connected(f"{_REFUSED}: {payload['reason']}.", "Check the secret's value.")
         granted = payload["capabilities"]
         intents = payload.get("intents")
         return Granted(

@@ -36,6 +36,7 @@ from phantom.cli.output import plain, print_json, print_rows
 from phantom.clock import SystemClock
 from phantom.errors import ConfigError
 
+MAX_DAYS = 36_500
 ID_SHAPE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -61,6 +62,8 @@ def new(wanted: NewSecret, *, config_dir: Path | None, environ: Mapping[str, str
     allow = _allow(wanted, catalogue)
     if any(entry.id == wanted.secret_id for entry in configured):
         raise _taken(wanted.secret_id, "the configuration has one of that id")
+    if wanted.days is not None and not 0 < wanted.days <= MAX_DAYS:
+        raise ConfigError(f"must be more than 0 and at most {MAX_DAYS}", where="--days")
     now = SystemClock().now()
     value = new_secret()
     stored = StoredSecret(
@@ -116,6 +119,13 @@ def revoke(secret_id: str, *, config_dir: Path | None, environ: Mapping[str, str
     """Forget a secret. A running daemon cuts its apps within a second."""
     file, configured = _open(config_dir, environ)
     _must_be_ours(secret_id, configured)
+    forget(file, secret_id)
+    print(plain(f"revoked {secret_id}; a running daemon cuts its apps within a second"))
+    return 0
+
+
+def forget(file: SecretFile, secret_id: str) -> None:
+    """Take a secret out of the file, and note it in the audit. Raises `ConfigError` when there is none."""
 
     def drop(before: Stored) -> Stored:
         _find(before, secret_id)
@@ -125,8 +135,6 @@ def revoke(secret_id: str, *, config_dir: Path | None, environ: Mapping[str, str
 
     file.change(drop)
     _note(file, "secret revoke", secret_id)
-    print(plain(f"revoked {secret_id}; a running daemon cuts its apps within a second"))
-    return 0
 
 
 def show(*, config_dir: Path | None, environ: Mapping[str, str], as_json: bool) -> int:

@@ -34,14 +34,20 @@ def main(*, config_dir: Path | None, environ: Mapping[str, str], as_json: bool) 
     data_dir = loaded.core.data_dir
     findings += [check_clock(), check_data_folder(data_dir), check_lock(data_dir)]
     findings.append(check_port(loaded.core.host, loaded.core.port))
-    from phantom.cli.doctor_parts import check_parts
-
     quiet_logs()
-    findings += asyncio.run(check_parts(loaded))
+    findings += asyncio.run(_ask(loaded))
     print_findings(findings, as_json=as_json)
     if any(finding.level is Level.FAIL for finding in in_config):
         return EX_CONFIG
     return FAILED if any(finding.level is Level.FAIL for finding in findings) else 0
+
+
+async def _ask(loaded: LoadedConfig) -> list[Finding]:
+    """The checks that ask others, then what is known of the secrets that these asked for."""
+    from phantom.cli.doctor_parts import check_parts
+    from phantom.cli.doctor_secrets import check_secrets
+
+    return [*await check_parts(loaded), *await check_secrets(loaded)]
 
 
 def quiet_logs() -> None:

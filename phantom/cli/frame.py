@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from phantom.errors import EX_CONFIG, ConfigError, PhantomError
+from phantom.process_guard import mask_crashes, masked_errors
 from phantom.redaction import Redactor
 
 FAILED = 1
@@ -26,6 +27,12 @@ configuration lets it watch the live secrets too."""
 def framed(action: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Run a command and turn what it raises into lines on standard error and an exit status."""
     redactor.remember_environment(os.environ)
+    mask_crashes(redactor)
+    with masked_errors(redactor):
+        return _caught(action, arguments)
+
+
+def _caught(action: Callable[[list[str]], int], arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
         return action([argument for argument in arguments if argument != "--debug"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from phantom import daemon
 from phantom.cli.frame import redactor
 from phantom.clock import SystemClock
+from phantom.process_guard import no_core_dumps
 
 if TYPE_CHECKING:
     from config import LoadedConfig
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 def load_config(config_dir: Path | None, environ: Mapping[str, str]) -> LoadedConfig:
     """The checked configuration. Asks no network. Raises `ConfigError`."""
+    no_core_dumps()
     redactor.remember_environment(environ)
     loaded = daemon.load_config(config_dir, environ, Path.cwd(), SystemClock())
     redactor.watch(loaded.secrets.known)

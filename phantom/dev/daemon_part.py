@@ -59,9 +59,7 @@ class DaemonPart:
         loaded = load_config(self._config_dir, self._variables, self._config_dir, clock)
         self._redactor.watch(loaded.secrets.known)
         await model_key.check(loaded, clock)
-        service = Service(
-            loaded, channels=make_channels, mask=self._redactor.clean, clock=clock, environ=self._variables
-        )
+        service = Service(loaded, channels=make_channels, redactor=self._redactor, clock=clock, environ=self._variables)
         self._service = service
         self.agent = loaded.core.agent or loaded.core.model
         await service.start()

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import random
+import re
 import signal
 import socket
 import sys
@@ -33,6 +34,11 @@ GATEWAY_SECRET = "0123456789abcdef" * 4
 """What `gateway_env` has a gateway sign with, unless told otherwise."""
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+PLANTED = "PLANTED_"
+"""How variables begin whose values are hunted for in all that a test run wrote (`scripts/leak_hunt.py`)."""
+HUNT = "PHANTOM_LEAK_HUNT"
+"""Names the folder in whose `daemons` each one's record for that hunt is left: secrets, data folder, output."""
+_SECRET = re.compile(r"(?:TOKEN|SECRET|KEY|PASSWORD)(?:_[A-Z]+)?$")
 _PORTS = range(20_000, 32_000)
 """Below the ports that systems hand out for outgoing connections, so that a port survives the time between a kill and
 the next start.
@@ -240,9 +246,20 @@ class DaemonProcess:
     async def _finish(self) -> None:
         """Read what is left of its output, and let go of connections to it."""
         await asyncio.gather(*self._readers)
+        self._leave_record()
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _leave_record(self) -> None:
+        """For the hunt after the run: what was secret to this daemon, and where it wrote."""
+        folder = os.environ.get(HUNT)
+        if folder is None:
+            return
+        secrets = {name: value for name, value in self.env.items() if _SECRET.search(name)}
+        record = {"secrets": secrets, "data_dir": str(self.data_dir), "output": self.output}
+        name = f"{os.getpid()}-{self._child.pid}.json"
+        (Path(folder) / "daemons" / name).write_bytes(orjson.dumps(record))
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -294,7 +311,7 @@ def free_port() -> int:
 
 
 def _environment(env: Mapping[str, str], data_dir: Path, port: int, python_path: Sequence[Path]) -> dict[str, str]:
-    whole = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    whole = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(PLANTED)}
     paths = [str(path) for path in python_path] + [part for part in sys.path if part]
     whole |= {
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),

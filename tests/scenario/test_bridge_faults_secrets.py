@@ -126,7 +126,12 @@ async def test_a_damaged_file_changes_nothing_until_it_is_whole(tmp_path: Path) 
     clock = ManualClock()
     async with running_bridge(tmp_path, clock=clock) as rig, rig.app(secret="stored-stored-stored") as app:
         book = rig.bridge._gatekeeper._book
-        for damage in (b"{", b'{"secrets": {"board": {"allow": {}, "values": [], "hurry": 1}}}', b"[" * 100_000):
+        for damage in (
+            b"{",
+            b"\xff",
+            b'{"secrets": {"board": {"allow": {}, "values": [], "hurry": 1}}}',
+            b"[" * 100_000,
+        ):
             file.path.write_bytes(damage)
             await clock.run_for(1.0)
             assert "damaged" in book.trouble

@@ -76,6 +76,7 @@ def load(tmp_path: Path) -> Load:
         for name, text in (("phantom.yaml", core), ("channels.yaml", channels), (".env", dotenv)):
             if text:
                 (tmp_path / name).write_text(text)
+                (tmp_path / name).chmod(0o600)
         return config.load(
             config_dir=None,
             environ=environ or {},
@@ -174,7 +175,7 @@ def test_wrong_core_settings_are_told_all_at_once(load: Load, tmp_path: Path) ->
     }
     assert found[f"{file}: nmae"].hint == "did you mean name?"
     assert found["PORT"].message == "must be a whole number"
-    assert found[f"{file}: secret_source"].message == "must be 'env', 'metadata' or 'file'"
+    assert found[f"{file}: secret_source"].message == "must be 'env', 'metadata', 'file' or 'exec'"
     assert PASTED not in str(caught.value)
     assert EX_CONFIG == 78
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockingError, blockbuster_ctx
 
+from config.inventory_keeper import InventoryKeeper
 from phantom.clock import SystemClock
-from phantom.daemon import load_config, make_channels
+from phantom.daemon import declared_secrets, load_config, make_channels
+from phantom.redaction import Redactor
 from phantom.service import Service
 from phantom.testing.fake_slack import FakeSlack
 
@@ -21,9 +23,19 @@ async def test_nothing_blocks_while_messages_are_answered(tmp_path: Path) -> Non
             "SLACK_API_BASE_URL": slack.api_url,
             "PHANTOM_DATA_DIR": str(tmp_path / "data"),
             "PORT": "0",
+            "SECRET_SOURCE": "file",
+            "PHANTOM_SECRET_DIR": str(tmp_path),
         }
+        (tmp_path / "provider_token").write_text("provider-value-1")
         loaded = load_config(None, environ, tmp_path, SystemClock())
-        service = Service(loaded, channels=make_channels, mask=str, environ=environ)
+        loaded.secrets.secret("provider_token")
+        service = Service(
+            loaded,
+            channels=make_channels,
+            redactor=Redactor(),
+            environ=environ,
+            inventory=InventoryKeeper(loaded, declared_secrets(loaded), SystemClock()),
+        )
         await service.start()
         try:
             first = await slack.post(slack.owner, slack.general, f"{slack.mention} hello")

@@ -51,7 +51,7 @@ async def stand() -> AsyncIterator[Stand]:
         client = MetadataClient(service.url, clock, connect_seconds=0.5, total_seconds=0.5)
         fetcher = MetadataFetcher(client, clock)
         yield Stand(service=service, client=client, fetcher=fetcher, clock=clock)
-        fetcher.close()
+        await fetcher.aclose()
         await client.aclose()
 
 
@@ -243,7 +243,7 @@ async def test_a_secret_without_a_usable_rotation_id(stand: Stand) -> None:
 async def test_never_fetched(stand: Stand) -> None:
     with pytest.raises(SecretError, match="has not been fetched"):
         stand.secret.reveal()
-    await stand.fetcher.revalidate_due()
+    await stand.fetcher.tick()
     assert stand.asked == 0
     assert [row.state for row in stand.fetcher.health()] == ["unread"]
     assert "value" not in repr(stand.fetcher.source(NAME))

@@ -24,6 +24,8 @@ from phantom.bridge.setup import BridgeService, entries_of
 from phantom.errors import ConfigError
 from phantom.journal import Journal
 from phantom.metrics import PrometheusMeter
+from phantom.outgoing import Outgoing
+from phantom.redaction import Redactor
 from phantom.testing.manual_clock import ManualClock
 from tests.scenario.bridge_kit import SECRET, PretendChannel, RawApp, entry, running_bridge, soon
 
@@ -41,6 +43,7 @@ async def service(
 ) -> AsyncIterator[BridgeService]:
     """The bridge as the daemon makes it, over the real settings."""
     meter = PrometheusMeter()
+    folder.mkdir(exist_ok=True)
     journal = Journal(folder / "journal.sqlite", synchronous="NORMAL", meter=meter)
     await journal.open()
     made = BridgeService(
@@ -51,6 +54,7 @@ async def service(
         clock=clock,
         meter=meter,
         journal=journal,
+        outgoing=Outgoing(Redactor(), clock, meter),
     )
     try:
         await made.open()
@@ -159,6 +163,27 @@ async def test_tls_of_its_own_follows_its_files(tmp_path: Path) -> None:
             await clock.run_for(6.0)
             assert await name_of(made.port) == "first"
             await app.settled()
+
+
+async def test_strangers_on_its_own_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with service(tmp_path, ManualClock(), secrets=[secret()], host="127.0.0.1") as made:
+        for garbage in (
+            b"\x16\x03\x01\x00",
+            b"GET / HTTP/1.1\r\nX: \x1b[2J\r\n\r\n",
+            b"POST /bridge HTTP/9\r\n\r\n",
+            b"",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+            writer.write(garbage)
+            writer.write_eof()
+            answer = await asyncio.wait_for(reader.read(), 5)
+            assert b" 101 " not in answer
+            writer.close()
+        assert not caplog.text
+        with pytest.raises(ConfigError) as error:
+            async with service(tmp_path / "other", ManualClock(), host="127.0.0.1", port=made.port):
+                pass
+        assert "PHANTOM_BRIDGE_PORT" in error.value.hint
 
 
 async def test_a_certificate_that_cannot_be_used_is_told_at_the_start(tmp_path: Path) -> None:

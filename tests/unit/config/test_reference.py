@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from channels.discord.settings import DiscordSettings
 from channels.slack.settings import SlackSettings
-from config import PhantomSettings, render_env_example, render_reference
-from config.dotenv import parse_dotenv
+from config import PhantomSettings, render_reference
 from config.fields import fields_of
 from phantom.secrets import Secret
 from phantom.settings import Env, SecretField
@@ -50,17 +48,3 @@ def test_every_setting_is_explained_and_has_a_variable_of_its_own() -> None:
     for one in fields:
         assert one.variables, one.name
         assert one.info.description, one.name
-
-
-def test_the_env_example_is_current_and_complete() -> None:
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    models: dict[str, type[BaseModel]] = {"discord": DiscordSettings, "slack": SlackSettings}
-    assert text == render_env_example(models), ".env.example is out of date; run `make docs`"
-    for one in (*fields_of(PhantomSettings), *fields_of(SlackSettings), *fields_of(DiscordSettings)):
-        if one.variables[0] != "PHANTOM_ENV":  # has no effect in .env
-            assert f"\n#{one.variables[0]}=" in text
-
-
-def test_the_env_example_with_every_line_in_force_can_be_read() -> None:
-    text = re.sub(r"^#([A-Z])", r"\1", render_env_example({"slack": SlackSettings}), flags=re.MULTILINE)
-    assert parse_dotenv(text, Path(".env"))["PORT"] == "3100"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from phantom.bridge.audit import KEEP_FILES, NAME, Audit, rows
+from phantom.bridge.audit import KEEP_FILES, MAX_BYTES, NAME, Audit, rows
 from phantom.clock import SystemClock
 from phantom.errors import ConfigError
 
 
-def opened(folder: Path, **options: int) -> Audit:
-    audit = Audit(folder, SystemClock(), **options)
+def opened(folder: Path, *, max_bytes: int = MAX_BYTES) -> Audit:
+    audit = Audit(folder, SystemClock(), max_bytes=max_bytes)
     audit.open()
     return audit
 

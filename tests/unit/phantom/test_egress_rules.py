@@ -24,6 +24,9 @@ from phantom.errors import (
 from phantom.journal import Journal
 from phantom.messages import ConversationKind, ConversationRef, MessageRef, OutboundMessage, Outcome, Receipt
 from phantom.metrics import PrometheusMeter
+from phantom.outgoing import Outgoing
+from phantom.redaction import Redactor
+from phantom.secrets import held
 from phantom.storage.outbox import Outbox
 from phantom.testing.fake_channel import FakeChannel, FakePlatform
 from phantom.testing.manual_clock import ManualClock
@@ -82,8 +85,9 @@ class Stand:
 
     def egress(self) -> Egress:
         outbox = Outbox(self.journal, self.clock)
-        mask = lambda text: text.replace("s3cret", "***")  # noqa: E731
-        return Egress(outbox, self.clock, PrometheusMeter(), self.gate, mask)
+        redactor = Redactor(lambda: [held("its_name", "s3cret-value-0001")])
+        outgoing = Outgoing(redactor, self.clock, PrometheusMeter())
+        return Egress(outbox, self.clock, PrometheusMeter(), self.gate, outgoing)
 
     def texts(self) -> list[str]:
         return [post.text for post in self.platform.by_bot()]
@@ -113,9 +117,9 @@ async def test_one_key_is_one_message_even_over_a_restart(stand: Stand) -> None:
 
 async def test_secrets_are_masked(stand: Stand) -> None:
     channel = Troubled(stand.platform)
-    receipt = await stand.egress().deliver(channel, message("the s3cret"))
+    receipt = await stand.egress().deliver(channel, message("the s3cret-value-0001"))
     assert stand.texts() == ["the ***"]
-    edited = replace(message("again s3cret"), idempotency_key="k2")
+    edited = replace(message("again s3cret-value-0001"), idempotency_key="k2")
     post = stand.platform.find(receipt.message_ids[0])
     assert post is not None
     target = MessageRef(conversation=message().conversation, message_id=post.id)

@@ -22,7 +22,9 @@ from phantom.messages import (
     TurnStatus,
 )
 from phantom.metrics import PrometheusMeter
+from phantom.outgoing import Outgoing
 from phantom.presenter import Presenter, QueuedMarks
+from phantom.redaction import Redactor
 from phantom.storage.outbox import Outbox
 from phantom.testing.fake_channel import FakeChannel, FakePlatform, FakePost
 from phantom.testing.manual_clock import ManualClock
@@ -71,7 +73,9 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
         text="hello",
         sent_at=0.0,
     )
-    egress = Egress(Outbox(journal, clock), clock, PrometheusMeter(), AlwaysUsable(), lambda text: text)
+    egress = Egress(
+        Outbox(journal, clock), clock, PrometheusMeter(), AlwaysUsable(), Outgoing(Redactor(), clock, PrometheusMeter())
+    )
     yield Stand(platform, FakeChannel(platform), clock, egress, asked, message)
     await journal.aclose()
 

@@ -1,0 +1,221 @@
+"""Thirty secrets in a daemon whose agent, apps and people try to get them out: searched for in all that it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from phantom.bridge.client import ActionFailed, BridgeApp, SecretRefused, Timing
+from phantom.testing import FakeMetadata
+from phantom.testing.daemon_process import DaemonProcess, gateway_env
+from phantom.testing.fake_discord import FakeDiscord
+from phantom.testing.fake_discord.application import FakeApplication
+from phantom.testing.fake_slack import FakeSlack
+from phantom.testing.fake_slack.app import FakeApp
+from scripts.leak_hunt import COUNT, Hunt, encoded, planted
+from tests.scenario.test_bridge_daemon import phantom
+
+HERE = Path(__file__).parent
+ROLES = (
+    "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY", "PROVIDER_TOKEN", "SLACK_SIGNING_SECRET",
+    "SLACK_APP_TOKEN", "WEBHOOK_SECRET_DEFAULT", "WEBHOOK_SECRET_BACKUP", "DATABASE_PASSWORD", "GITHUB_TOKEN",
+)  # fmt: skip
+"""Variables that get a planted secret, beside those that only lie about."""
+
+
+@dataclass
+class Stage:
+    """Everything around one daemon, and what was read from it."""
+
+    slack: FakeSlack
+    discord: FakeDiscord
+    metadata: FakeMetadata
+    daemon: DaemonProcess
+    secrets: dict[str, str]
+    read: list[tuple[str, str]]
+
+    async def ask(self, text: str, *, shows: str) -> None:
+        """Ask on both platforms at once and wait for both answers."""
+        slack, discord = self.slack, self.discord
+        first = await slack.post(slack.owner, slack.general, f"{slack.mention} {text}")
+        second = await discord.post(discord.owner, discord.general, f"{discord.mention} {text}")
+        for fake, holds in (
+            (slack, lambda: any(shows in one.shown for one in slack.replies(first))),
+            (discord, lambda: any(shows in str(one.content) + str(one.embeds) for one in discord.replies(second))),
+        ):
+            try:
+                await fake.wait_for(holds, timeout=20)
+            except TimeoutError:
+                raise TimeoutError(f"nobody showed {shows!r}:\n{self.daemon.output[-6000:]}") from None
+
+    async def look(self) -> None:
+        """Read every page."""
+        for path, accept in (("/health", "text/html"), ("/health", "application/json"), ("/metrics", "*/*")):
+            self.read.append((path, (await self.daemon.get(path, accept=accept))[1]))
+
+    def said(self) -> Iterator[tuple[str, str]]:
+        """What arrived at the platforms, but for the header that carries the token."""
+        for call in self.slack.calls:
+            yield f"Slack {call.method}", str({name: value for name, value in call.args.items() if name != "token"})
+        for place in (self.slack.general, self.slack.dm(self.slack.owner)):
+            for message in self.slack.messages(place):
+                if message.user == self.slack.bot.id:
+                    yield "a Slack message", str(message.to_slack(with_metadata=True))
+        for file in self.slack.core.workspace.files.values():
+            yield "a Slack file", bytes(file.data).decode("utf-8", "replace")
+        for request in self.discord.calls:
+            yield f"Discord {request.route}", f"{request.path} {request.query} {request.body} {request.files}"
+        for said in self.discord.messages(self.discord.general):
+            for attachment in said.attachments:
+                yield "a Discord file", bytes(attachment.data).decode("utf-8", "replace")
+
+
+@pytest.fixture
+def secrets() -> dict[str, str]:
+    made = list(planted(7).values())
+    names = ["SLACK_BOT_TOKEN", "GATEWAY", "DISCORD_BOT_TOKEN", *ROLES]
+    names += [f"PLANTED_{number:02}_TOKEN" for number in range(COUNT - len(names))]
+    found = dict(zip(names, made, strict=True))
+    # What a platform or a loader accepts in these places has a shape.
+    found["DISCORD_BOT_TOKEN"] = FakeApplication().token
+    found["SLACK_APP_TOKEN"] = "xapp-1-A0PLANTED01-1234567890123-" + made[1] * 2
+    return found
+
+
+@asynccontextmanager
+async def stage(tmp_path: Path, secrets: dict[str, str]) -> AsyncIterator[Stage]:
+    loot = tmp_path / "loot" / "loot.json"
+    loot.parent.mkdir()
+    loot.write_text(json.dumps({name: encoded(value) for name, value in secrets.items()}))
+    async with AsyncExitStack() as stack:
+        app = FakeApp()
+        app.bot_token = secrets["SLACK_BOT_TOKEN"]
+        slack = await stack.enter_async_context(FakeSlack(transport="http", app=app))
+        application = FakeApplication(token=secrets["DISCORD_BOT_TOKEN"])
+        discord = await stack.enter_async_context(FakeDiscord(app=application))
+        metadata = await stack.enter_async_context(FakeMetadata())
+        env = gateway_env(slack, metadata, secret=secrets["GATEWAY"]) | {
+            "DISCORD_API_BASE_URL": discord.api_url,
+            "PHANTOM_BRIDGE_ENABLED": "true",
+            "PHANTOM_LOG_LEVEL": "debug",
+            "PHANTOM_AGENT": "leaky_agent:make",
+            "LOOT": str(loot),
+        }
+        env |= {name: value for name, value in secrets.items() if name not in ("SLACK_BOT_TOKEN", "GATEWAY")}
+        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", python_path=[HERE], ready_within=40)
+        stack.push_async_callback(daemon.aclose)
+        slack.deliver_over_http(daemon.url, profile="gateway", secret=secrets["GATEWAY"])
+        await daemon.start()
+        await daemon.until(lambda health: all(one["ok"] for one in health["channels"].values()))
+        yield Stage(slack, discord, metadata, daemon, secrets, [])
+
+
+async def strangers(here: Stage) -> None:
+    """Machines that do everything wrong, with secrets in hand; and people who paste them."""
+    sender = here.slack.sender
+    for secret in here.secrets.values():
+        odd = secret.encode()
+        await sender.post_raw("/slack/events", odd, {"Content-Type": "application/json", "X-Phantom-Signature": "v1=0"})
+        await sender.post_signed("events_api", odd, event_id="EvLeak")
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.daemon.port)
+        writer.write(f"GET /nowhere?token={quote(secret)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        here.read.append(("an error page", (await reader.read(65536)).decode("utf-8", "replace")))
+        writer.close()
+    pasted = "\n".join(here.secrets.values())
+    await here.ask(f"look {pasted[:1500]}", shows="heard")
+    await here.ask(f"and {pasted[1400:2900]}", shows="heard")
+    here.slack.faults.reply("chat.postMessage", 500, f"token={here.secrets['SLACK_BOT_TOKEN']}".encode())
+    here.metadata.answer_body(here.secrets["GATEWAY"].encode() + b"\xff", path="slack_gateway_signing_secret", times=1)
+
+
+async def apps(here: Stage) -> None:
+    """Programs that would have the bot say them, and one with a wrong secret."""
+    data, url = here.daemon.data_dir, f"ws://127.0.0.1:{here.daemon.port}/bridge"
+    own = await phantom(
+        "bridge", "secret", "new", "board", "--event", "messageCreate", "--action", "sendMessage",
+        "--action", "slack.uploadFile", data_dir=data,
+    )  # fmt: skip
+    quick = Timing(first_delay=0.05, longest_delay=0.3, action=15.0)
+    name = here.secrets["GITHUB_TOKEN"][:60]
+    async with BridgeApp(url, own, app_name=name, timing=quick) as app:
+        await app.ready(timeout=20)
+        app.on("messageCreate", lambda event: here.read.append(("an event", json.dumps(event.data))))
+        general = here.discord.general.id
+        for secret in here.secrets.values():
+            try:
+                said: Any = await app.call("sendMessage", {"channelId": general, "content": f"{secret}\n{secret[:20]}"})
+                here.read.append(("a result", json.dumps(said)))
+                await app.call("sendMessage", {"channelId": secret, "content": "x"})
+            except ActionFailed as error:
+                here.read.append(("a refusal", f"{error.message} {error.details}"))
+    refused = BridgeApp(url, here.secrets["DATABASE_PASSWORD"], timing=quick)
+    with pytest.raises(SecretRefused) as why:
+        async with refused as app:
+            await app.ready(timeout=10)
+    here.read.append(("a refused login", str(why.value)))
+
+
+async def test_thirty_secrets_in_eight_encodings_show_nowhere(tmp_path: Path, secrets: dict[str, str]) -> None:
+    assert len(secrets) == COUNT
+    assert all(len(spelled) == 8 for spelled in map(encoded, secrets.values()))
+    async with stage(tmp_path, secrets) as here:
+        await asyncio.gather(here.ask("stream", shows="streamed"), here.ask("all", shows="that was all"))
+        for word, shows in (
+            ("file", "a file"),
+            ("buttons", "choose"),
+            ("approve", "May I use"),
+            ("crash", "Something"),
+        ):
+            await here.ask(word, shows=shows)
+        await here.ask("print", shows="printed")
+        await here.ask("children", shows="children see")
+        await strangers(here)
+        await apps(here)
+        await here.daemon.until(lambda health: health["journal"]["backlog"] <= 2)  # the questions for approval wait
+        await here.look()
+        health = await here.daemon.health()
+        metrics = await here.daemon.metrics()
+        await here.daemon.kill()  # whatever a clean end would tidy up stays as it is
+        hunt = Hunt(secrets)
+        hits = [
+            *hunt.text("the log", here.daemon.output),
+            *hunt.folder(here.daemon.data_dir),
+            *(hit for where, text in (*here.read, *here.said()) for hit in hunt.text(where, text)),
+        ]
+        assert not hits, "\n".join(str(hit) for hit in hits[:20])
+        alerts = here.daemon.events("secret_in_reply")
+        assert {name for alert in alerts for name in alert["secrets"]} >= {"slack_bot_token", "discord_bot_token"}
+        assert {"answer", "progress", "notice", "button", "file", "bridge"} <= {alert["place"] for alert in alerts}
+        assert all(alert["turn"] for alert in alerts)
+        assert any("phantom secrets exposed slack_bot_token" in line for line in health["warnings"])
+        assert metrics['phantom_secret_leaks_stopped_total{place="answer"}'] >= 2
+        children = next(text for where, text in here.said() if "children see" in text)
+        assert "core (0, 0) 0," in children
+        assert "PATH" in children
+        assert "SLACK_SIGNING_SECRET" not in children
+        assert "DISCORD_BOT_TOKEN" not in children
+
+
+def test_the_hunt_finds_each_secret_in_each_encoding_wherever_it_was_written(tmp_path: Path) -> None:
+    """Or its silence would mean nothing."""
+    import sqlite3
+
+    secrets = planted(3)
+    hunt = Hunt(secrets)
+    for name, secret in secrets.items():
+        for encoding, text in encoded(secret).items():
+            found = {(hit.secret, hit.encoding) for hit in hunt.text("a text", f"before {text} after")}
+            assert (name, encoding) in found, f"{name} in {encoding}"
+    with sqlite3.connect(tmp_path / "some.sqlite") as db:
+        db.execute("CREATE TABLE t (a BLOB)")
+        db.execute("INSERT INTO t VALUES (?)", (b"x" * 9000 + secrets["PLANTED_03_TOKEN"].encode() + b"y" * 9000,))
+    db.close()
+    assert {hit.secret for hit in hunt.folder(tmp_path)} == {"PLANTED_03_TOKEN"}
