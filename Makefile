@@ -7,6 +7,8 @@ JOBS ?= 2
 PYTEST_ARGS ?=
 # How often `make prove` kills the daemon on each transport.
 KILLS ?= 200
+# How often it rotates each secret under load.
+ROTATIONS ?= 20
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 # An empty value counts as unset: start-up time depends on compiled bytecode.
@@ -52,8 +54,8 @@ docs: $(DEV_STAMP) ## Generate docs/reference and check every link
 bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
 	$(BIN)/python -m bench
 
-prove: $(DEV_STAMP) ## The long proofs: SIGKILL at $(KILLS) instants a transport, half-open sockets
-	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
+prove: $(DEV_STAMP) ## The long proofs: SIGKILL at $(KILLS) instants a transport, half-open sockets, secrets rotated $(ROTATIONS) times
+	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) PHANTOM_ROTATIONS=$(ROTATIONS) $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
 	    tests/scenario/test_sigkill_http.py tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
 
 leak-hunt: $(DEV_STAMP) ## Run the tests with 30 secrets planted, then search all they wrote, in 8 encodings

@@ -15,8 +15,9 @@ from phantom.errors import ConfigError
 
 _ASSIGNED = re.compile(
     r"(?P<before>\ufeff?\s*(?P<export>export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*)"
-    r"(?P<token>'[^']*'|\"(?:[^\"\\]|\\.)*\"|(?!#)(?:(?!\s#|['\"]).(?:(?!\s#).)*?)?)"
-    r"(?P<after>\s*(?:#.*)?)",
+    r"(?:(?P<quoted>'[^']*'|\"(?:[^\"\\]|\\.)*\")(?P<behind>\s*(?:#.*)?)"
+    r"|(?P<nothing>#.*)"
+    r"|(?P<bare>(?:(?![#'\"])(?:(?!\s#).)*?)?)(?P<after>\s*|\s+#.*))",
     re.DOTALL,
 )
 _SAFE = re.compile(r"[A-Za-z0-9_+/=-]*")
@@ -78,7 +79,9 @@ def _find(lines: list[str], name: str, path: Path) -> _Line | None:
         match = _ASSIGNED.fullmatch(body)
         if match is not None and match["name"] == name:
             end = line[len(body) :]
-            found.append(_Line(number, match["before"], match["export"] or "", match["token"], match["after"], end))
+            token = match["quoted"] or match["bare"] or ""
+            after = match["behind"] or match["nothing"] or match["after"] or ""
+            found.append(_Line(number, match["before"], match["export"] or "", token, after, end))
     if len(found) > 1:
         where = ", ".join(str(one.number + 1) for one in found)
         raise ConfigError(f"stands there more than once (lines {where})", where=f"{path}: {name}", hint="keep one")

@@ -94,6 +94,9 @@ class Filler:
         store = self._store
         if store is None:
             return settings
+        for one in fields:
+            if one.secret is not None and one.secret.awaited:
+                store.may_lack(one.secret.name)
         missing = {
             one.name: store.wait_for(one.secret.name, place=section.path(one.name))
             for one in fields

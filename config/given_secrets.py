@@ -44,6 +44,10 @@ class GivenSource:
         """Make `text` current; True when it differs."""
         return self._held.replace(text)
 
+    def withdraw(self) -> bool:
+        """Forget the value and the one before it; True when there was one."""
+        return self._held.withdraw()
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         return self._held.subscribe(listener)
 

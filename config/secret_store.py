@@ -21,7 +21,7 @@ from config.layered_secret import Layer, LayeredSecret
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
 from phantom.errors import PhantomError, SecretError
-from phantom.secret_sources import SecretHealth, SecretOrigin
+from phantom.secret_sources import ABSENT, SecretHealth, SecretOrigin
 from phantom.secrets import Secret
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class SecretStore:
         self._all: list[Holding] = []
         self._loops: dict[str, asyncio.Task[None]] | None = None
         self._broken: dict[str, str] = {}
+        self._may_lack: set[str] = set()
 
     def open(self) -> None:
         """Open what `SECRET_SOURCE` names, so that a mistake in it is told at once. Raises `ConfigError`."""
@@ -113,11 +114,20 @@ class SecretStore:
         return secret
 
     def wait_for(self, name: str, *, place: str) -> Secret:
-        """A handle on a secret that nobody has set yet; it has a value once it is written at `place` and read again."""
+        """A handle on a secret that nobody has set yet; it has a value once it is written at `place` and read again, or
+        once a source that `SECRET_SOURCE` names has it.
+        """
+        live = tuple(kind for kind in self.order if kind not in self._variables)
+        if live:
+            return self._handle(name, live)
         given = GivenSource(name, None, self._clock, overlap_seconds=self._overlap)
         secret = Secret(name, given)
         self._all.append(Holding(secret=secret, place=place, source="not set", given=given))
         return secret
+
+    def may_lack(self, name: str) -> None:
+        """The secret may come and go while the daemon runs: that it is not set is no failure."""
+        self._may_lack.add(name)
 
     def find_live(self, name: str) -> Secret | None:
         """Like `find`, but what `SECRET_SOURCE` itself offers, whatever the environment holds."""
@@ -219,10 +229,13 @@ class SecretStore:
             for one in fresh._all
             if one.given is not None and one.given.is_set
         }
+        awaited = {(one.place, one.secret.name) for one in fresh._all if one.given is not None} - written.keys()
         gone = []
         for holding in self._all:
             text = written.get((holding.place, holding.secret.name))
-            if holding.given is not None and text is None:
+            if holding.given is not None and (holding.place, holding.secret.name) in awaited:
+                holding.given.withdraw()
+            elif holding.given is not None and text is None:
                 gone += [holding.place] if holding.given.is_set else []
             elif holding.given is not None and text is not None:
                 holding.given.rotate(text)
@@ -253,7 +266,7 @@ class SecretStore:
     def health(self) -> tuple[SecretHealth, ...]:
         """One row for every live secret, from the source that counts."""
         live = [row for kind, origin in self._origins.items() if kind not in self._variables for row in origin.health()]
-        return tuple(row for row in live if self._counts(row))
+        return tuple(row for row in live if self._counts(row) and not self._lacks(row))
 
     @property
     def stale(self) -> bool:
@@ -280,6 +293,16 @@ class SecretStore:
         counting = [layers.counting for layers in layered]
         kinds = {layers.kinds[-1] if one is None else one.kind for layers, one in zip(layered, counting, strict=True)}
         return not layered or row.source in kinds or (row.name, row.source) in self._live
+
+    def _lacks(self, row: SecretHealth) -> bool:
+        """Whether the row says no more than that a secret that may come and go is not there now."""
+        if row.name not in self._may_lack or row.state != "failed":
+            return False
+        try:
+            self._origin(row.source).source(row.name).current()
+        except PhantomError as error:
+            return error.code == ABSENT
+        return False
 
     def _keep(self, kind: str) -> None:
         if self._loops is not None and kind not in self._variables:

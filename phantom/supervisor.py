@@ -85,9 +85,9 @@ class SupervisedChannel:
     async def run(self) -> None:
         """Serve until cancelled; returns only for a configuration that can never work (`fatal`)."""
         failures = 0
-        hurried = False
         while True:
             self._verdict = None
+            self._up_at = 0.0
             changed = asyncio.Event()
             ends = [secret.on_change(changed.set) for secret in self._secrets]
             try:
@@ -99,12 +99,11 @@ class SupervisedChannel:
                 return
             except (AuthError, SecretError) as error:
                 # What was refused may be the value before a rotation that somebody else has noticed meanwhile: then no
-                # further change will come. One try at once; a source that keeps changing does not make a busy loop.
-                hurried = changed.is_set() and not hurried
-                if hurried:
-                    self._secret_changed_meanwhile(error)
+                # further change will come to wait for.
+                if changed.is_set():
+                    await self._secret_changed_meanwhile(error, was_up=self._up_at > 0)
                 else:
-                    await self._await_new_secret(error)
+                    await self._await_new_secret(error, changed)
                 failures = 0
                 continue
             except PhantomError as error:
@@ -115,7 +114,6 @@ class SupervisedChannel:
             finally:
                 for end in ends:
                     end()
-            hurried = False
             stable = self._up_at and self._clock.monotonic() - self._up_at > STABLE_SECONDS
             failures = 1 if stable else failures + 1
             await self._back_off(failures)
@@ -174,31 +172,34 @@ class SupervisedChannel:
         self._restarts += 1
         self._meter.count("phantom_channel_restarts_total", channel=self.channel.name, cause=cause)
 
-    def _secret_changed_meanwhile(self, error: PhantomError) -> None:
+    async def _secret_changed_meanwhile(self, error: PhantomError, *, was_up: bool) -> None:
+        """Begin anew: at once, but a channel that did not even come up waits, lest a source that keeps changing make a
+        busy loop.
+        """
         self.usable.clear()
         self._rest("connecting", error, "secret_changed")
         log.info("channel_secret_changed", channel=self.channel.name, what=error.message)
+        if not was_up:
+            await self._clock.sleep(RECHECK_FIRST)
 
-    async def _await_new_secret(self, error: PhantomError) -> None:
-        """Rest until a secret of this channel changes. The source is also asked from time to time."""
+    async def _await_new_secret(self, error: PhantomError, changed: asyncio.Event) -> None:
+        """Rest until a secret of this channel changes. The source is also asked from time to time.
+
+        `changed` was subscribed before the run began: listeners are told a moment after a change, so a subscription
+        made only now would miss one that is on its way.
+        """
         self.usable.clear()
         state = "revoked" if error.code in REVOKED else "auth_failed"
         self._rest(state, error, state)
         log.error("channel_credentials_refused", channel=self.channel.name, what=error.message, cure=error.hint)
-        changed = asyncio.Event()
-        ends = [secret.on_change(changed.set) for secret in self._secrets]
-        try:
-            pause = RECHECK_FIRST
-            while not changed.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), pause)
-                pause = min(pause * 2, RECHECK_SECONDS)
-                for secret in self._secrets:
-                    with contextlib.suppress(MetadataError, SecretError):  # still unreachable: ask again later
-                        await secret.refresh()
-        finally:
-            for end in ends:
-                end()
+        pause = RECHECK_FIRST
+        while not changed.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), pause)
+            pause = min(pause * 2, RECHECK_SECONDS)
+            for secret in self._secrets:
+                with contextlib.suppress(MetadataError, SecretError):  # still unreachable: ask again later
+                    await secret.refresh()
         log.info("channel_secret_changed", channel=self.channel.name)
 
     async def _back_off(self, failures: int) -> None:

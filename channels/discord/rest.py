@@ -237,8 +237,8 @@ class DiscordRest:
             return http
 
     async def _renewed(self, used: str, refusal: AuthError) -> bool:
-        """Whether the secret now has another value than the refused one. Asks its origin at most every ten seconds, once
-        for all calls that were refused together.
+        """Whether the secret now has another value than the refused one. Asks its origin at most every ten seconds,
+        once for all calls that were refused together.
         """
         async with self._refreshing:
             now = self._clock.monotonic()

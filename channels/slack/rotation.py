@@ -50,7 +50,9 @@ class Recheck:
     async def _run(self) -> None:
         try:
             if await self._refresh():
-                self._last = None  # a look that found something is no forger's doing: the next rotation may come at once
+                self._last = (
+                    None  # a look that found something is no forger's doing: the next rotation may come at once
+                )
         except (MetadataError, SecretError) as error:
             log.warning("signing_secret_refresh_failed", channel="slack", code=error.code, detail=error.message)
         finally:

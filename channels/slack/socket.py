@@ -34,7 +34,7 @@ from phantom.webhooks import SignedRoute
 log = structlog.get_logger(__name__)
 
 REQUESTS = "phantom_receiver_requests_total"
-APP_TOKEN_CHANGED = "app_token_changed"
+APP_TOKEN_CHANGED = "app_token_changed"  # noqa: S105 - a reason, no token
 _MAX_PAUSE = 30.0
 """Longest pause, in seconds, before one of several links is opened again while another lives."""
 

@@ -86,12 +86,19 @@ class Plan:
 def main(
     wanted: Wanted, *, config_dir: Path | None, environ: Mapping[str, str], as_json: bool, step: Step = no_step
 ) -> int:
-    """0: the plan can be done, or was; 1: refused. Raises `ConfigError`; then nothing was changed. `step` is told each
-    step of writing before it is taken.
+    """0: the plan can be done, or was; 1: refused, and nothing was changed. Raises `ConfigError` for what is wrong with
+    the configuration as a whole. `step` is told each step of writing before it is taken.
     """
     window = _window(wanted.window)
     loaded = load_config(config_dir, environ)
     quiet()
+    try:
+        return _turn(wanted, loaded, window, as_json=as_json, step=step)
+    except ConfigError as error:
+        return _refuse(error, as_json=as_json)
+
+
+def _turn(wanted: Wanted, loaded: LoadedConfig, window: float, *, as_json: bool, step: Step) -> int:
     target = find(loaded, wanted.endpoint, wanted.file)
     memory = _remembered(loaded)
     if not wanted.write:
@@ -185,6 +192,16 @@ def _show(plan: Plan, *, as_json: bool, after: Pair | None = None, told: bool = 
     return status
 
 
+def _refuse(error: ConfigError, *, as_json: bool) -> int:
+    """There is no plan: the secrets cannot be found, read or written."""
+    what = f"{error.where}: {error.message}" if error.where else error.message
+    if as_json:
+        print_json({"refused": True, "against": [{"what": what, "cure": error.hint, "forceable": False}]})
+    else:
+        print(plain(f"refused: {what}{f' — {error.hint}' if error.hint else ''}"))
+    return REFUSED
+
+
 def _lines(plan: Plan, after: Pair | None, told: bool) -> list[str]:
     place, action = plan.target.place, plan.wanted.action
     default, backup = place.names
@@ -199,10 +216,11 @@ def _lines(plan: Plan, after: Pair | None, told: bool) -> list[str]:
         steps = steps if action == "rotate" else f"{backup} is cleared"
         lines.append("refused: nothing is changed" if plan.refused else f"--write would do this: {steps}")
         return lines
-    lines.append(f"done: {default} is {_print(plan, 0, after.default)}, {backup} {_print(plan, 1, after.backup)}")
+    lines.append(f"done: {default} {_print(plan, 0, after.default)}, {backup} {_print(plan, 1, after.backup)}")
     if action == "rotate":
         lines.append(f"give senders the new {default}; it is in {place.paths[-1]}, and the old one is good until")
-        lines.append("you run `phantom secrets retire webhook --write`")
+        until = "you run `phantom secrets retire webhook --write`" if plan.target.may_be_unset else "the next rotation"
+        lines.append(until)
     lines.append(_taken(place, told))
     return lines
 

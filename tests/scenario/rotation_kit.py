@@ -23,7 +23,8 @@ from phantom.testing.fake_slack import FakeSlack, sign_direct, sign_gateway_v1
 from phantom.testing.fake_slack.model import FakeUser
 
 QUICK = Timing(first_delay=0.05, longest_delay=0.3, action=15.0)
-ANSWER = re.compile(r"answer (\w+)\.")
+ANSWER = re.compile(r"(?:answer|heard: question) (\w+)\.")
+"""An answer of the model's, or of the obedient agent's."""
 _QUESTION = re.compile(r"question (\w+)\.")
 _WITHIN = 30.0
 
@@ -102,7 +103,11 @@ class Load:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._more.wait(), 0.5)
         except TimeoutError:
-            raise TimeoutError(f"{self.done} of {wanted}\n{self.daemon.output[-6000:]}") from None
+            raise TimeoutError(f"{self.done} of {wanted}\n{self._told()}") from None
+
+    def _told(self) -> str:
+        """The last that the daemon said, without what it says about each request."""
+        return "\n".join(line for line in self.daemon.lines if '"httpx2"' not in line)[-6000:]
 
     async def _next_answer(self) -> None:
         seen = self.answers
@@ -143,7 +148,7 @@ def ask_on_slack(slack: FakeSlack, user: FakeUser) -> Callable[[str], Awaitable[
     async def ask(number: str) -> None:
         question = await slack.post(user, slack.dm(user), f"question {number}.")
         await slack.wait_for(
-            lambda: any(f"answer {number}." in one.shown for one in slack.replies(question)), timeout=_WITHIN
+            lambda: any(number in ANSWER.findall(one.shown) for one in slack.replies(question)), timeout=_WITHIN
         )
 
     return ask
@@ -155,7 +160,7 @@ def ask_on_discord(fake: FakeDiscord) -> Callable[[str], Awaitable[None]]:
     async def ask(number: str) -> None:
         question = await fake.post(fake.owner, fake.general, f"{fake.mention} question {number}.")
         await fake.wait_for(
-            lambda: any(f"answer {number}." in one.content for one in fake.replies(question)), timeout=_WITHIN
+            lambda: any(number in ANSWER.findall(one.content) for one in fake.replies(question)), timeout=_WITHIN
         )
 
     return ask
@@ -215,8 +220,9 @@ def slack_answers(slack: FakeSlack, users: list[FakeUser]) -> Counter[str]:
     return Counter(number for text in shown for number in ANSWER.findall(text))
 
 
-def refused(slack: FakeSlack) -> list[object]:
-    """Legitimate posts of this workspace that were not acknowledged at the first attempt."""
-    return [
-        one.attempts for one in slack.delivered.all if [attempt.outcome for attempt in one.attempts] != ["acked"]
-    ]
+def refused(slack: FakeSlack, *, excused: str = "") -> list[list[str]]:
+    """What became of each legitimate delivery that was not acknowledged at the first attempt, attempt by attempt. One
+    attempt that ended `excused` before the good one is left out.
+    """
+    found = [[attempt.outcome for attempt in one.attempts] for one in slack.delivered.all]
+    return [outcomes for outcomes in found if outcomes not in (["acked"], [excused, "acked"])]

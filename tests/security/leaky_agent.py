@@ -71,7 +71,7 @@ class LeakyAgent:
                 yield Final(text=f"heard: {turn.text}")
 
     def _stream(self) -> list[AgentEvent]:
-        first = next(iter(self._loot.values()))["plain"]
+        first = self._loot["GATEWAY"]["plain"]
         said: list[AgentEvent] = [ToolStarted(call_id="1", tool="look", summary=f"looking at {first}")]
         said += [TextDelta(text=f"The secret is {first[: len(first) // 2]}")]
         said += [TextDelta(text="") for _ in range(60)]  # time for a progress message in the middle of it

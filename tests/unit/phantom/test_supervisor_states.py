@@ -165,3 +165,32 @@ async def test_only_when_every_channel_is_hopeless_the_daemon_gives_up() -> None
     async with stand(Failing(ConfigError("wrong", where="X"))) as alone:
         error = await asyncio.wait_for(alone.supervisor.until_fatal(), 5)
         assert error.where == "X"
+
+
+class RefusedLate(FakeChannel):
+    """Serves, and is then refused with the value from before a rotation that was noticed meanwhile."""
+
+    def __init__(self, source: list[HeldSource]) -> None:
+        super().__init__(FakePlatform())
+        self.source = source
+        self.runs = 0
+
+    async def run(self, inbox: Inbox, ready: asyncio.Event) -> None:
+        self.runs += 1
+        if self.runs > 2:
+            return await super().run(inbox, ready)
+        ready.set()
+        self.source[0].rotate(f"value {self.runs}")
+        raise AuthError("the old value is refused")
+
+
+async def test_a_secret_that_changed_before_the_refusal_is_not_waited_for() -> None:
+    source: list[HeldSource] = []
+    channel = RefusedLate(source)
+    async with stand(channel) as here:
+        source.append(here.source)
+        await here.until("ready")
+        async with asyncio.timeout(5):
+            while channel.runs < 3:
+                await asyncio.sleep(0)
+        await here.until("ready")
