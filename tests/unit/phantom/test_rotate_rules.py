@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ import pytest
 from phantom.cli.rotate_places import EnvFile, Pair, Place, SecretFiles
 from phantom.cli.rotate_rules import Evidence, against_retiring, against_rotating, fresh_like
 
-A = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwc2VjcmV0"
-B = "whsec_YmFja3VwLW9mLXRoaXMtZW5kcG9pbnQtMTIzNDU2Nzg="
+A = "whsec_" + b64encode(bytes(range(32))).decode()
+B = "whsec_" + b64encode(bytes(range(32, 64))).decode()
 HOUR = 3600.0
 NOW = 1000 * HOUR
 STILL = Evidence(counted=True, last_used=NOW - 25 * HOUR, since=NOW - 48 * HOUR)
