@@ -80,5 +80,5 @@ def _value(name: str, value: Any, kind: object, depth: int, *, loud: bool) -> An
     if kind == "text":  # plain words in rich text
         return _MASS.sub(f"<{ZERO_WIDTH}", value)
     if kind == "markdown":
-        return native(value, frozenset(_ONE.findall(value)))
+        return without_bare(native(value, frozenset(_ONE.findall(value))))
     return mrkdwn(value)

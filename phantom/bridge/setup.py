@@ -5,6 +5,7 @@ What does *not* live here: reading settings (`config/`), when the daemon starts 
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("phantom.bridge")
 
+LIVE_SECONDS = 2.0
+"""How long the start waits for the live sources of bridge secrets."""
 FOLDER = "bridge"
 """Below the data folder: secrets made by the command, the audit, events kept for apps that come back."""
 
@@ -204,6 +207,7 @@ class BridgeService:
         """Read secrets and what was kept. Raises `ConfigError` with the cure; before the channels run."""
         self._check_exposure()
         self._audit.open()
+        await self._read_live_secrets()
         self._book.open()
         await self._ledger.load()
         self.bridge.start()
@@ -213,6 +217,18 @@ class BridgeService:
     def port(self) -> int:
         """Of its own; 0 when it shares the daemon's."""
         return 0 if self._listener is None else self._listener.port
+
+    async def _read_live_secrets(self) -> None:
+        """So that the first login finds them. A source that fails or hangs is read later, in the background."""
+        handles = [one.value for one in self._settings.secrets if one.value is not None]
+        if handles:
+            reading = [asyncio.create_task(handle.refresh()) for handle in handles]
+            _, late = await asyncio.wait(reading, timeout=LIVE_SECONDS)
+            for task in late:
+                task.cancel()
+            for task in reading:
+                if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                    log.warning("bridge_secret_not_read", error=type(error).__name__, what=str(error))
 
     @property
     def shares_port(self) -> bool:
