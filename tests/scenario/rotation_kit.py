@@ -47,10 +47,10 @@ class Signer:
 
     @property
     def forged(self) -> list[str]:
-        """Secrets that never were one. One that was rotated out may still count for its overlap, and longer when the
-        daemon had no reason to look at its source in between: when it stops counting is proved elsewhere.
+        """Secrets that must not be accepted: one that never was one, and every one older than the last two. In the
+        second after a rotation the receiver may still know the two that it knew before (`SECRETS_FOR`).
         """
-        return ["f" * 64, *(f"{number:064x}" for number in range(1, 8))]
+        return ["f" * 64, *self.retired[:-2]]
 
 
 @dataclass(kw_only=True)
@@ -172,7 +172,8 @@ def forge(found: Load, slack: FakeSlack, signer: Signer, profile: str) -> Callab
     """Posts that look right in every respect but the secret. Each must be refused."""
 
     async def post(number: str) -> None:
-        secret = signer.forged[found.forged % len(signer.forged)]
+        which = found.forged % len(signer.forged)
+        secret = signer.forged[which]
         body = f'{{"type":"event_callback","team_id":"{slack.team.id}","event_id":"Ev{number}"}}'.encode()
         headers = {"Content-Type": "application/json"}
         now = time.time()
@@ -184,7 +185,7 @@ def forge(found: Load, slack: FakeSlack, signer: Signer, profile: str) -> Callab
             headers["X-Phantom-Slack-Event-Id"] = f"Ev{number}"
             headers["X-Phantom-Signature"] = sign_gateway_v1(secret, int(now * 1000), f"Ev{number}", body)
         status, _ = await slack.sender.post_raw("/slack/events", body, headers)
-        assert status == 401, f"a forged post was answered {status}"
+        assert status == 401, f"forged secret {which} of {len(signer.forged)} was answered {status}"
         found.forged += 1
 
     return post
