@@ -30,7 +30,6 @@ LINGER_SECONDS = 10.0
 IDLE_SECONDS = 75.0
 """Keep-alive without a request, and the longest a request head may take."""
 
-EMPTY_OK = HttpAnswer(status=200, body=b"", content_type="")
 _OK_BYTES = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 

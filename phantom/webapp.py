@@ -114,6 +114,7 @@ class WebApp:
         return web.Response(text="ok\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        self._meter.gauge("phantom_journal_backlog", (await self._report()).backlog)
         page = self._redactor.clean_known(self._meter.render().decode())
         return web.Response(body=page.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 

@@ -29,7 +29,6 @@ GONE_MESSAGE = frozenset({10008})
 FORBIDDEN = frozenset({50001, 50013, 50007, 50005, 20022, 40001, 40002, 40066, 50024, 240000})
 UNKNOWN_INTERACTION = frozenset({10062, 10015, 50027})
 """The interaction, its webhook or its token is no more: it was answered too late or has expired."""
-ALREADY_ANSWERED = frozenset({40060})
 REJECTED = frozenset({50035, 50006, 50008, 50109, 40005, 30007, 50045, 50068, 220001})
 
 REFUSED_CURE = (

@@ -161,6 +161,30 @@ class ActionDesk:
         self, caller: Caller, request: protocol.ActionRequest, request_id: str, reply: Reply, began: float
     ) -> Request | None:
         """The request ready for the queue; None when it was answered, or waits for the same one under way."""
+        grant, params = self._checked(caller, request)
+        made = Request(
+            desk=self,
+            caller=caller,
+            request_id=request_id,
+            spec=self._catalogue.actions[request.name],
+            params=params,
+            reply=reply,
+            began=began,
+            deadline=began + (ACT_SECONDS if request.timeoutMs is None else request.timeoutMs / 1000),
+            line_limit=grant.limits.concurrent_actions,
+        )
+        if request.idempotencyKey is not None and not self._first(made, request.idempotencyKey):
+            return None
+        self._requests[made] = None
+        self._by_id[caller.connection_id, request_id] = made
+        self._idle.clear()
+        made.expiry = asyncio.get_running_loop().call_later(
+            min(self._queue_seconds, max(0.0, made.deadline - self._clock.monotonic())), self._expired, made
+        )
+        return made
+
+    def _checked(self, caller: Caller, request: protocol.ActionRequest) -> tuple[Grant, dict[str, Any]]:
+        """What the caller may, and the parameters. Raises `ActionRefused`."""
         if self._draining:
             raise refuse(protocol.SERVICE_UNAVAILABLE, "the bridge restarts", retryable=True, retry_after=1.0)
         grant = caller.grant()
@@ -190,26 +214,7 @@ class ActionDesk:
                 retryable=True,
                 retry_after=wait,
             )
-        made = Request(
-            desk=self,
-            caller=caller,
-            request_id=request_id,
-            spec=spec,
-            params=params,
-            reply=reply,
-            began=began,
-            deadline=began + (ACT_SECONDS if request.timeoutMs is None else request.timeoutMs / 1000),
-            line_limit=grant.limits.concurrent_actions,
-        )
-        if request.idempotencyKey is not None and not self._first(made, request.idempotencyKey):
-            return None
-        self._requests[made] = None
-        self._by_id[caller.connection_id, request_id] = made
-        self._idle.clear()
-        made.expiry = asyncio.get_running_loop().call_later(
-            min(self._queue_seconds, max(0.0, made.deadline - self._clock.monotonic())), self._expired, made
-        )
-        return made
+        return grant, params
 
     def _first(self, made: Request, key: str) -> bool:
         """Bind the request to its key. False when another one answers it. Raises `ActionRefused`."""

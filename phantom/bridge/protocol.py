@@ -32,7 +32,6 @@ MAX_LISTED = 1000
 class Close(IntEnum):
     """WebSocket close codes (RFC 6455 §7.4, and our own from 4000)."""
 
-    GOING_AWAY = 1001
     TOO_LARGE = 1009
     RESTART = 1012
     AUTH_REQUIRED = 4001

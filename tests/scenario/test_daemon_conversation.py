@@ -49,6 +49,7 @@ async def test_a_busy_conversation_queues_in_order_and_others_go_on(tmp_path: Pa
         await here.answered(elsewhere, "heard: meanwhile")
         queued = here.slack.messages(here.slack.dm(here.slack.owner))[-1]
         await here.until(lambda: "eyes" in queued.reactions)
+        assert (await here.daemon.metrics())["phantom_journal_backlog"] >= 5
         here.open("a")
         await here.answered(first, "heard: then 3")
         shown = [text for text in here.said(first) if "Hello, I am" not in text]

@@ -88,6 +88,7 @@ async def test_pages(tmp_path: Path) -> None:
         for name in (
             'phantom_receiver_requests_total{channel="slack",outcome="accepted"}',
             "phantom_journal_pending_writes",
+            "phantom_journal_backlog",
             "phantom_journal_commit_seconds_count",
             'phantom_turn_seconds_count{outcome="final"}',
             'phantom_deliveries_total{channel="slack",outcome="sent"}',
