@@ -6,12 +6,12 @@ import argparse
 import os
 import platform
 
-from bench import life, receiver
+from bench import life, receiver, sealing
 from bench.bridge import rounds as bridge
 from bench.discord import gateway, interactions, memory
 from bench.process import CLIENT_CORE, pin
 
-CHOICES = ("all", "life", "receiver", "interactions", "gateway", "guilds", "bridge")
+CHOICES = ("all", "life", "receiver", "sealing", "interactions", "gateway", "guilds", "bridge")
 
 
 async def run(which: str, rounds: int) -> None:
@@ -23,6 +23,9 @@ async def run(which: str, rounds: int) -> None:
     if which in ("all", "receiver"):
         print("## Slack receiver: server on one core, load on the other\n")
         print(receiver.render(await receiver.measure(rounds)), "\n")
+    if which in ("all", "sealing"):
+        print("## Encryption of the data folder\n")
+        print(await sealing.measure(rounds), "\n")
     if which in ("all", "interactions"):
         print("## Discord interactions over HTTP\n")
         print(await interactions.measure(rounds), "\n")

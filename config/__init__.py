@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from config.channel_sections import ChannelConfig as ChannelConfig
     from config.config_errors import ConfigErrors as ConfigErrors
     from config.env_example import render_env_example as render_env_example
     from config.env_production import render_env_production as render_env_production
     from config.explanation import ExplainRow as ExplainRow
     from config.explanation import explain as explain
     from config.identity_fetcher import IdentityFetcher as IdentityFetcher
-    from config.loader import ChannelConfig as ChannelConfig
     from config.loader import LoadedConfig as LoadedConfig
     from config.loader import load as load
     from config.metadata_client import MetadataClient as MetadataClient
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from config.tenant_status import MetadataTenantStatus as MetadataTenantStatus
 
 _HOME = {
-    "ChannelConfig": "loader",
+    "ChannelConfig": "channel_sections",
     "ConfigErrors": "config_errors",
     "ExplainRow": "explanation",
     "IdentityFetcher": "identity_fetcher",

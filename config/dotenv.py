@@ -44,16 +44,20 @@ def refuse_open_dotenv(path: Path) -> None:
     """In production the file is not read. But one that everyone may read gives away what somebody wrote into it, and
     most likely the daemon runs where it should not. Raises `ConfigError` then.
     """
-    try:
-        open_to_all = bool(path.stat().st_mode & 0o004)
-    except OSError:
-        return
-    if open_to_all:
+    if is_open_to_all(path):
         raise ConfigError(
             "everyone on this machine may read it, and in production it is not even used",
             where=str(path),
             hint=f"remove it and rotate what it holds, or chmod 600 {path}",
         )
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether there is such a file and everyone on the machine may read it."""
+    try:
+        return bool(path.stat().st_mode & 0o004)
+    except OSError:
+        return False
 
 
 def parse_dotenv(text: str, path: Path) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ _ASSIGNED = re.compile(
     r"|(?P<bare>(?:(?![#'\"])(?:(?!\s#).)*?)?)(?P<after>\s*|\s+#.*))",
     re.DOTALL,
 )
-_SAFE = re.compile(r"[A-Za-z0-9_+/=-]*")
+_SAFE = re.compile(r"[A-Za-z0-9_+/=,-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,20 @@ def promoted(text: str, path: Path, *, default: str, backup: str, fresh: str) ->
             lines[first.number] += "\n"
         lines.insert(first.number + 1, f"{first.export}{backup}={first.token}{first.end}")
     return _checked(text, "".join(lines), path, lambda was: {**was, default: fresh, backup: was[default]})
+
+
+def assigned(text: str, path: Path, name: str, value: str) -> str:
+    """`text` with the variable `name` set to `value`, in its line or a new last one. Raises `ConfigError`."""
+    if not _SAFE.fullmatch(value):
+        raise ValueError("the value would need quotes")
+    lines = text.splitlines(keepends=True)
+    found = _find(lines, name, path)
+    if found is None:
+        lines += ["\n"] * bool(lines and not lines[-1].endswith("\n")) + [f"{name}={value}\n"]
+    else:
+        quote = found.token[:1] if found.token[:1] in {"'", '"'} else ""
+        lines[found.number] = found.holding(f"{quote}{value}{quote}")
+    return _checked(text, "".join(lines), path, lambda was: {**was, name: value})
 
 
 def cleared(text: str, path: Path, name: str) -> str:

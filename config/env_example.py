@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from config.bridge_settings import BridgeSettings
 from config.fields import SettingField, fields_of
 from config.reference import default_of
-from config.secret_catalogue import MODEL_KEYS
+from config.secret_catalogue import ENCRYPTION_KEY, MODEL_KEYS, TURNS_PASSWORD
 from config.secret_names import BUILT_IN
 from config.secrets_settings import SecretsSettings
 from config.settings import PhantomSettings
@@ -24,6 +24,7 @@ _INTRODUCTION = """\
 # Copy this file to .env and take away the # in front of what you set. `phantom config explain` shows what counts.
 # .env is read in development only; in production set real environment variables, files or the metadata service:
 # .env.production.example begins one. Keep it to yourself: chmod 600 .env. Git ignores it; leave it so.
+# A secret's variable with _FILE behind it names a file that holds it: SLACK_BOT_TOKEN_FILE=/run/secrets/bot_token.
 # Every line here is generated from the settings; none is needed for `phantom dev`.
 """
 
@@ -32,7 +33,7 @@ def render_env_example(models: Mapping[str, type[BaseModel]], declared: Iterable
     """The file's text: the daemon's variables, then those of each channel kind in `models`, then secrets that no
     setting sets. `declared` are the names of secrets that plugins declare.
     """
-    parts = [_INTRODUCTION, part("The daemon", PhantomSettings), model_keys()]
+    parts = [_INTRODUCTION, part("The daemon", PhantomSettings), encryption_key(), turns_password(), model_keys()]
     parts.append(part("Secrets in general", SecretsSettings))
     parts.append(part("The bridge for other programs", BridgeSettings))
     parts += [part(f"Channel kind {kind}", model) for kind, model in models.items()]
@@ -77,10 +78,25 @@ def model_keys() -> str:
     )
 
 
+def encryption_key() -> str:
+    """What goes with PHANTOM_ENCRYPTION."""
+    meaning = (
+        "The key that the data folder is encrypted with, or several with commas between them: the first seals, all "
+        "open. `phantom secrets rotate encryption --write` makes it. Without it, what is sealed is lost: back it up."
+    )
+    return f"# --- Encryption of the data folder ---\n\n{told(meaning)}#{ENCRYPTION_KEY.upper()}=\n"
+
+
+def turns_password() -> str:
+    """What goes with PHANTOM_TURNS_DATABASE."""
+    meaning = "The password of the user that PHANTOM_TURNS_DATABASE names. It rotates while the daemon runs."
+    return f"# --- The database of turns ---\n\n{told(meaning)}#{TURNS_PASSWORD.upper()}=\n"
+
+
 def other_secrets(models: Mapping[str, type[BaseModel]], declared: Iterable[str]) -> list[str]:
     """The part about secrets that are known by name and set by no setting, if there are any."""
     settings = {one.secret.name for model in models.values() for one in fields_of(model) if one.secret}
-    names = sorted((BUILT_IN | set(declared)) - settings - MODEL_KEYS.keys())
+    names = sorted((BUILT_IN | set(declared)) - settings - MODEL_KEYS.keys() - {TURNS_PASSWORD, ENCRYPTION_KEY})
     if not names:
         return []
     entries = [told(f"For a `${{secret:{name}}}` in a file.") + f"#{name.upper()}=\n" for name in names]

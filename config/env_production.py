@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import BaseModel
 
 from config.bridge_settings import BridgeSettings
-from config.env_example import model_keys, other_secrets, part
+from config.env_example import encryption_key, model_keys, other_secrets, part, turns_password
 from config.secrets_settings import SecretsSettings
 from config.settings import PhantomSettings
 
@@ -43,6 +43,7 @@ _INTRODUCTION = """\
 #     SECRET_SOURCE=metadata    the metadata service at PHANTOM_METADATA_URL, live
 #     SECRET_SOURCE=exec        any manager's command, PHANTOM_SECRET_EXEC_COMMAND
 #     SECRET_SOURCE=file,exec   the first one that has it
+# Or name a file of any secret by its variable and _FILE: SLACK_BOT_TOKEN_FILE=/run/secrets/bot_token, followed too.
 #
 # Nothing but this machine reaches PHANTOM_HOST=127.0.0.1: let a TLS proxy on it forward the receivers' paths. The
 # bridge can end TLS by itself: PHANTOM_BRIDGE_HOST, PHANTOM_BRIDGE_TLS_CERTIFICATE, PHANTOM_BRIDGE_TLS_KEY.
@@ -61,7 +62,7 @@ def render_env_production(models: Mapping[str, type[BaseModel]], declared: Itera
     """The file's text. `models` and `declared` as for `.env.example`."""
     parts = [_INTRODUCTION, part("The daemon", PhantomSettings, CHOICES)]
     parts.append(part("Secrets in general", SecretsSettings, CHOICES))
-    parts.append(model_keys())
+    parts += [encryption_key(), turns_password(), model_keys()]
     parts.append(part("The bridge for other programs", BridgeSettings))
     parts += [part(f"Channel kind {kind}", model) for kind, model in models.items()]
     return "\n".join([*parts, *other_secrets(models, declared)])

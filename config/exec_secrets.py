@@ -11,16 +11,14 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from config.polled_secrets import MAX_BYTES, Pace, PolledSecrets
 from config.rotating import secret_text
 from config.secrets_settings import SecretsSettings
+from phantom.child_environment import lean_environment
 from phantom.errors import ConfigError, SecretError
 from phantom.secret_sources import SourceContext
-
-_GIVEN = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "XDG_CONFIG_HOME")
-"""Variables that every command gets: enough to find programs and a login kept in the home folder."""
 
 
 class _Output(asyncio.SubprocessProtocol):
@@ -114,6 +112,15 @@ class CommandReader:
         return text
 
 
+def _named(wanted: Iterable[str], names: Collection[str]) -> Iterable[str]:
+    """The variables that `wanted` names; one that ends in `*` stands for all that begin so."""
+    for one in wanted:
+        if one.endswith("*"):
+            yield from (name for name in names if name.startswith(one.removesuffix("*")))
+        else:
+            yield one
+
+
 def open_command(context: SourceContext) -> PolledSecrets:
     """The source `exec`. Raises `ConfigError` when no usable command is set."""
     settings = context.options["settings"]
@@ -129,9 +136,11 @@ def open_command(context: SourceContext) -> PolledSecrets:
         raise ConfigError(
             "does not say where the secret's name goes", where=where, hint="put {name} or {NAME} into an argument"
         )
-    names = (*_GIVEN, *settings.exec_environment)
+    names = context.options["variables"]
+    assert isinstance(names, Collection)  # noqa: S101 - `source_registry` fills it
     environ = {name: value for name in names if (value := context.variable(name)) is not None}
-    reader = CommandReader(settings.exec_command, environ, missing=settings.exec_missing)
+    given = lean_environment(environ, keep=_named(settings.exec_environment, names))
+    reader = CommandReader(settings.exec_command, given, missing=settings.exec_missing)
     pace = Pace(
         interval=settings.exec_interval,
         timeout=settings.exec_timeout,

@@ -35,12 +35,25 @@ Mark = tuple[int, ...]
 
 
 class FileSecret:
-    """One secret's file; a `SecretSource`. Read when constructed, whenever it is refreshed and when it changes."""
+    """One secret's file; a `SecretSource`. Read when constructed, whenever it is refreshed and when it changes.
+
+    `kind` is what its health calls the source, `cure` what to do when there is no file.
+    """
 
     def __init__(
-        self, name: str, paths: Sequence[Path], clock: Clock, *, production: bool, overlap_seconds: float
+        self,
+        name: str,
+        paths: Sequence[Path],
+        clock: Clock,
+        *,
+        production: bool,
+        overlap_seconds: float,
+        kind: str = "file",
+        cure: str = "",
     ) -> None:
         self._name = name
+        self._kind = kind
+        self._cure = cure
         self._paths = tuple(paths)
         self._clock = clock
         self._production = production
@@ -132,11 +145,11 @@ class FileSecret:
 
     def health(self) -> SecretHealth:
         if self._error is not None:
-            return SecretHealth(name=self._name, source="file", state="failed", error=self._error.message)
+            return SecretHealth(name=self._name, source=self._kind, state="failed", error=self._error.message)
         flipping = self._held.flipping
         return SecretHealth(
             name=self._name,
-            source="file",
+            source=self._kind,
             state="flipping" if flipping else "fresh",
             error=FLIPPING if flipping else "",
             changed_at=self._written_at,
@@ -169,7 +182,9 @@ class FileSecret:
                 data = stream.read(MAX_BYTES + 1)
         except FileNotFoundError:
             raise SecretError(
-                f"secret {self._name} has no file", hint=f"create {path}, or set PHANTOM_SECRET_DIR", code=ABSENT
+                f"secret {self._name} has no file",
+                hint=self._cure or f"create {path}, or set PHANTOM_SECRET_DIR",
+                code=ABSENT,
             ) from None
         except OSError as error:
             raise SecretError(

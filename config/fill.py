@@ -6,7 +6,7 @@ What does *not* live here: which files and sections there are (`loader.py`) and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from config.config_errors import did_you_mean, flat
 from config.fields import SettingField, fields_of
+from config.pointed_files import SUFFIX
 from config.references import UNRESOLVED, References
 from config.secret_store import SecretStore
 from config.source_registry import CHOOSABLE
@@ -26,6 +27,7 @@ from phantom.secrets import Secret, held
 from phantom.settings import Origin
 
 Model = TypeVar("Model", bound=BaseModel)
+Find = Callable[[str], Secret | None]
 MAX_SHOWN = 120
 
 
@@ -111,26 +113,29 @@ class Filler:
         written = section.values.get(one.name)
         resolved = None if written is None else references.resolve(written, section.where(one.name))
         variable = variables.first(one.variables)
-        if variable is not None:
-            ahead = self._from_store(one, section, ahead=True)
+        pointer = variables.first([name + SUFFIX for name in one.variables]) if one.secret is not None else None
+        if variable is not None or pointer is not None:
+            ahead = self._from_store(one, section, self._store.find_ahead if self._store else None)
             if ahead is not None:
                 return ahead
+        if pointer is not None:
+            return self._from_store(one, section, self._store.find_pointed if self._store else None)
+        if variable is not None:
             value = self._shaped(one, variable.text, variable.where, section, variable.source)
             return _Picked(value=value, where=variable.where, source=variable.source)
         if resolved is not None:
             where = section.where(one.name)
             value = self._shaped(one, resolved, where, section, f"file {where}")
             return _Picked(value=value, where=where, source=f"file {where}")
-        return self._from_store(one, section)
+        return self._from_store(one, section, self._store.find_live if self._store else None)
 
-    def _from_store(self, one: SettingField, section: Section, *, ahead: bool = False) -> _Picked | None:
-        """What the secret sources have for the field; with `ahead`, those that are put before the environment."""
-        if one.secret is None or self._store is None:
+    def _from_store(self, one: SettingField, section: Section, find: Find | None) -> _Picked | None:
+        """What the secret sources that `find` asks have for the field."""
+        if one.secret is None or find is None:
             return None
         where = one.env.name if one.env else section.where(one.name)
         try:
-            name = one.secret.name
-            found = self._store.find_ahead(name) if ahead else self._store.find_live(name)
+            found = find(one.secret.name)
         except SecretError as error:
             raise ConfigError(error.message, where=where, hint=error.hint) from error
         if found is None:
@@ -139,7 +144,7 @@ class Filler:
 
     def _with_sources(self, one: SettingField, found: _Picked | None, origin: Origin) -> Origin:
         """For a secret: which source gave it, or may yet give it, and where it was looked for."""
-        if self._store is None or one.secret is None or origin.shown == "not valid":
+        if self._store is None or one.secret is None:
             return origin
         looked = ", ".join(self._store.looked_at(one.secret.name))
         if found is None:
@@ -233,7 +238,7 @@ def _origin(
         source = f"file {section.where(one.name)}" if one.name in section.values else f"env {one.variables[0]}"
         return Origin(path=path, shown="not valid", source=source, secret=one.holds_secret)
     if one.holds_secret or (found is not None and isinstance(found.value, Secret)):
-        shown = f"set ({found.source})" if found else "not set"
+        shown = f"{_known(found.value)} ({found.source})" if found else "not set"
         return Origin(path=path, shown=shown, source=found.source if found else "default", secret=True)
     if found is None:
         default = getattr(settings, one.name) if settings is not None else one.info.default
@@ -242,6 +247,14 @@ def _origin(
         return Origin(path=path, shown="set", source=found.source)
     shown = show(getattr(settings, one.name)) if settings is not None else "not used: the section has errors"
     return Origin(path=path, shown=shown, source=found.source)
+
+
+def _known(value: object) -> str:
+    """Whether there is a value: of one that a service or a command gives, nobody knows before it was asked."""
+    try:
+        return "set" if not isinstance(value, Secret) or value.peek() else "not set"
+    except SecretError:
+        return "asked when used"
 
 
 def show(value: object) -> str:

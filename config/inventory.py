@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel
 
 from config import secret_catalogue as catalogue
+from config.channel_sections import ChannelConfig
 from config.inventory_file import Seen, State
-from config.loader import ChannelConfig, LoadedConfig
+from config.loader import LoadedConfig
 from config.secret_formats import why_malformed
 from config.secret_names import known
 from config.secret_store import Holding
@@ -41,11 +42,13 @@ class MadeSecret:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
     """Who may need which secrets: for each channel kind the names that its plugin declares, and the secrets made by us
-    (`made` reads a file). `check` knows shapes that `secret_formats` does not.
+    (`made` reads a file; `uses_of_made` says how often the running daemon used one, by its name). `check` knows shapes
+    that `secret_formats` does not.
     """
 
     by_kind: Mapping[str, Sequence[str]]
     made: Callable[[], Sequence[MadeSecret]] = tuple
+    uses_of_made: Callable[[str], int] = lambda name: 0
     check: Check = lambda name, text: ""
 
 
@@ -88,6 +91,11 @@ class SecretRow:
         """Whether its time is over."""
         return self.due_at is not None and now >= self.due_at
 
+    @property
+    def unfit(self) -> bool:
+        """Whether a source has something under that name which cannot be used."""
+        return bool(self.trouble) and not self.set and not self.handles
+
     def as_json(self, now: float) -> Mapping[str, object]:
         """Fit for print."""
         return {
@@ -107,6 +115,7 @@ class SecretRow:
             "age_seconds": None if self.changed_at is None else round(max(0.0, now - self.changed_at), 1),
             "due_at": self.due_at,
             "overdue": self.overdue(now),
+            "max_age_seconds": self.max_age or None,
             "last_used": self.last_used,
         }
 
@@ -178,6 +187,10 @@ class _Stock:
         """Every name that anything declares. The value before a rotation is listed only where somebody set one."""
         names = {name for kind in self._declared.by_kind.values() for name in kind} | set(catalogue.MODEL_KEYS)
         names |= set(self._loaded.secret_rules.declare)
+        if self._loaded.core.encryption != "off":
+            names.add(catalogue.ENCRYPTION_KEY)
+        if self._loaded.core.turns_database:
+            names.add(catalogue.TURNS_PASSWORD)
         # What is askable beyond that has no user until something declares it.
         return {name for name in names if name in known() and not name.endswith("_previous")}
 
@@ -209,7 +222,7 @@ class _Stock:
             source=holding.source,
             users=users or self._users_by_name(name),
             looked_at=self._looked_at(name),
-            malformed="" if text is None else self._malformed(name, text),
+            malformed="" if text is None else self._malformed(name, text, category),
             trouble=trouble or ("" if health is None or text is None else health.error),
             unread=text is None and health is not None and health.state == "unread",
             fingerprint=fingerprint(holding.secret, self._key) if self._key and text is not None else "",
@@ -227,6 +240,7 @@ class _Stock:
             source="",
             users=self._users_by_name(name),
             looked_at=self._looked_at(name),
+            trouble=self._loaded.secrets.why_unfit(name),
             max_age=self._max_age(name),
         )
 
@@ -250,7 +264,7 @@ class _Stock:
     def _health_of(self, name: str, holding: Holding) -> SecretHealth | None:
         if holding.given is not None:
             return None
-        for kind in holding.source.replace(" or ", " ").split(" "):
+        for kind in (holding.kind,) if holding.kind else holding.source.split(" or "):
             if (name, kind) in self._health:
                 return self._health[name, kind]
         return None
@@ -262,29 +276,35 @@ class _Stock:
         rules = self._loaded.secret_rules
         return 0.0 if name in catalogue.NEVER_DUE and name not in rules.policy else rules.longest(name)
 
-    def _malformed(self, name: str, text: str) -> str:
+    def _malformed(self, name: str, text: str, category: str) -> str:
         if name in catalogue.MODEL_KEYS and self._loaded.core.base_url:
             name = "provider_token"  # a compatible server gives keys of its own shape
         twin = _TWINS.get(name)
         if twin is not None and text in self._texts_of(twin):
             return f"is the same as {twin}"
-        return self._declared.check(name, text) or why_malformed(name, text)
+        return self._declared.check(name, text) or why_malformed(name, text, category)
 
     def _texts_of(self, name: str) -> set[str | None]:
         return {_text(one.secret) for one in self._loaded.secrets.holdings() if one.secret.name == name} - {None}
 
     def _users_by_name(self, name: str) -> tuple[str, ...]:
-        """The configured channels whose plugin declares the name, and the agent for a key of its model."""
+        """The configured channels whose plugin declares the name, those that are off for an error too, and the agent
+        for a key of its model.
+        """
         users = [
             channel.name
             for channel in self._loaded.channels.values()
-            if name in self._declared.by_kind.get(channel.kind, ()) and channel.error is None
+            if name in self._declared.by_kind.get(channel.kind, ())
         ]
         provider = self._loaded.core.model.partition(":")[0].strip().lower().partition("-")[0]
         if name in catalogue.MODEL_KEYS and provider and catalogue.MODEL_KEYS[name] in ("", provider):
             users.append("agent")
         if name in self._loaded.secret_rules.declare and self._loaded.core.agent:
             users.append("agent")
+        if name == catalogue.TURNS_PASSWORD and self._loaded.core.turns_database:
+            users.append("turns database")
+        if name == catalogue.ENCRYPTION_KEY and self._loaded.core.encryption != "off":
+            users.append("data at rest")
         return tuple(users)
 
 

@@ -24,7 +24,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One secret as the daemon saw it. Times are seconds since the epoch."""
+    """One secret as the daemon saw it. Times are seconds since the epoch. `gone`: it holds no value any more."""
 
     fingerprint: str
     first_seen: float
@@ -32,6 +32,7 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     changes: int = 0
     rotation_id: str = ""
     last_used: float | None = None
+    gone: bool = False
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ how a change gets to whoever holds the secret (the handles do that themselves).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -15,8 +16,10 @@ import structlog
 from config.inventory import Declared, SecretRow, notices, take_stock, with_memory
 from config.inventory_file import InventoryFile, Seen, State, key_id
 from config.loader import LoadedConfig
+from config.secret_catalogue import MODEL_KEYS
+from config.secret_names import known
 from phantom.clock import Clock
-from phantom.errors import ConfigError
+from phantom.errors import ConfigError, SecretError
 
 LOOK_SECONDS = 1.0
 SAVE_SECONDS = 60.0
@@ -43,7 +46,18 @@ class InventoryKeeper:
     async def open(self) -> None:
         """Read what is remembered. What is damaged stays as it is and is told: it is never silently replaced."""
         await asyncio.to_thread(self._open)
+        self._find()
         await self.look()
+
+    def _find(self) -> None:
+        """Hold what the deployment declares, and what else is at hand: its age counts too, whether used or not."""
+        store = self._loaded.secrets
+        declared = self._loaded.secret_rules.declare
+        names = {name for kind in self._declared.by_kind.values() for name in kind} | MODEL_KEYS.keys()
+        for name in sorted(names | declared.keys()):
+            with contextlib.suppress(SecretError):  # `why_unfit` tells it, and a row shows it
+                if name in declared or (name in known() and store.at_hand(name)):
+                    store.find(name)
 
     def _open(self) -> None:
         try:
@@ -65,7 +79,7 @@ class InventoryKeeper:
         return self._rows
 
     def warnings(self) -> tuple[str, ...]:
-        """One line for each secret that is overdue or malformed, fit for print."""
+        """One line for each secret that is overdue, malformed or unfit, fit for print."""
         return (*self._odd(), *told(self._rows, self._clock.now()))
 
     def _odd(self) -> tuple[str, ...]:
@@ -99,6 +113,8 @@ class InventoryKeeper:
 
     async def aclose(self) -> None:
         """Keep the last uses."""
+        if self._key is not None:
+            await self.look()
         if self._dirty:
             await self._save(self._clock.now())
 
@@ -114,7 +130,7 @@ class InventoryKeeper:
             fresh = self._seen(row, known, now, rekeyed=rekeyed)
             if fresh is None:
                 continue
-            urgent = urgent or known is None or known.changes != fresh.changes or known.rotation_id != fresh.rotation_id
+            urgent = urgent or known is None or _differs(known, fresh)
             self._dirty = self._dirty or fresh != known
             seen[row.name] = fresh
         self._state = State(key_id=key_id(self._key), looked_at=now, secrets=seen)
@@ -122,9 +138,10 @@ class InventoryKeeper:
 
     def _seen(self, row: SecretRow, known: Seen | None, now: float, *, rekeyed: bool) -> Seen | None:
         if not row.set or not row.fingerprint:
-            return known
+            absent = not (row.set or row.unread or row.trouble)
+            return msgspec.structs.replace(known, gone=True) if known is not None and absent else known
         written = min(row.changed_at, now) if row.changed_at is not None else now
-        uses = sum(secret.uses for secret in row.handles)
+        uses = sum(secret.uses for secret in row.handles) or self._declared.uses_of_made(row.name)
         used = uses > self._uses.get(row.name, 0)
         self._uses[row.name] = uses
         if known is None:
@@ -140,6 +157,7 @@ class InventoryKeeper:
             fingerprint=row.fingerprint,
             rotation_id=row.rotation_id or known.rotation_id,
             last_used=now if used else known.last_used,
+            gone=False,
         )
         if rekeyed or row.fingerprint == known.fingerprint:
             return fresh
@@ -163,10 +181,18 @@ class InventoryKeeper:
         self._trouble = f"{self._file.folder} cannot be written ({error.strerror}): ages of secrets are not kept"
 
 
+def _differs(known: Seen, fresh: Seen) -> bool:
+    """Whether the change is one to be kept at once."""
+    was, now = ((one.changes, one.rotation_id, one.gone) for one in (known, fresh))
+    return was != now
+
+
 def told(rows: Sequence[SecretRow], now: float) -> tuple[str, ...]:
-    """A line for each row that is overdue or malformed."""
+    """A line for each row that is overdue, malformed or unfit for use."""
     lines = []
     for row in rows:
+        if row.unfit:
+            lines.append(row.trouble)
         if row.malformed:
             lines.append(f"secret {row.name} {row.malformed}")
         if row.overdue(now) and row.due_at is not None:

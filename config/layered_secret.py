@@ -68,7 +68,7 @@ class LayeredSecret:
                 layer.source.current()
                 break
             except (SecretError, MetadataError) as error:
-                if not _absent(layer.source, error):
+                if not absent(layer.source, error):
                     self._look()
                     raise
         self._look()
@@ -83,7 +83,7 @@ class LayeredSecret:
     @property
     def counting(self) -> Layer | None:
         """The layer whose value, or whose failure, counts now; None when no source has the secret."""
-        return next((layer for layer in self._layers if not _absent(layer.source)), None)
+        return next((layer for layer in self._layers if not absent(layer.source)), None)
 
     def _look(self) -> None:
         """Note the value that counts now, and tell the holders when it is another one."""
@@ -105,7 +105,7 @@ class LayeredSecret:
         return f"LayeredSecret({self._name!r}, {', '.join(self.kinds)})"
 
 
-def _absent(source: SecretSource, error: PhantomError | None = None) -> bool:
+def absent(source: SecretSource, error: PhantomError | None = None) -> bool:
     """Whether the source says that there is no such secret."""
     if error is not None and error.code == ABSENT:
         return True

@@ -21,6 +21,7 @@ import structlog
 from config import secret_names
 from config.metadata_client import MetadataAnswer, MetadataClient
 from config.rotating import FLIPPING, OVERLAP_SECONDS, RotatingText, secret_text
+from config.single_flight import SingleFlight
 from phantom.clock import Clock
 from phantom.errors import MetadataError, SecretError
 from phantom.secret_sources import ABSENT, SecretHealth, SecretState, SourceContext
@@ -33,6 +34,12 @@ RETRY_SECONDS = 15.0
 
 _GONE = frozenset({401, 403, 404, 410})
 _ABSENT = frozenset({404, 410})
+_ADD = (
+    "add the secret {name} to this tenant at the metadata service (it must answer GET /v1/secrets/{name}), or set it"
+    " elsewhere: `phantom secrets list --json` says where it is looked for"
+)
+_ALLOW = "let this machine's tenant read the secret {name} at the metadata service (GET /v1/secrets/{name})"
+_CURES = {401: _ALLOW, 403: _ALLOW, 404: _ADD, 410: _ADD}
 _ROTATION_ID = re.compile(r"[\x21\x23-\x7e]{1,256}")
 
 log = structlog.get_logger(__name__)
@@ -50,7 +57,7 @@ class MetadataSecret:
         self._proven_at = 0.0
         self._tried_at: float | None = None
         self._error: MetadataError | None = None
-        self._flight: asyncio.Task[bool] | None = None
+        self._flight = SingleFlight(self._ask, name=f"metadata-{name}")
         self._wanted = False
 
     def current(self) -> str:
@@ -74,13 +81,9 @@ class MetadataSecret:
         return self._held.subscribe(listener)
 
     async def refresh(self) -> bool:
-        """Ask the service now. A request that is already under way may answer from before a rotation, so one that
-        brings nothing new is followed by another. Raises `MetadataError`; the last good value stays in use.
-        """
-        earlier = self._flight
-        if earlier is not None and await asyncio.shield(earlier):
-            return True
-        return await self._validate()
+        """Ask the service now. Raises `MetadataError`; the last good value stays in use."""
+        self._wanted = True
+        return await self._flight.anew()
 
     def want(self) -> None:
         """Fetch it at the next look, and keep it fresh from then on."""
@@ -94,8 +97,9 @@ class MetadataSecret:
     async def fetch(self) -> str:
         """The value by the rules of this module's table. Raises `MetadataError`."""
         if self._held.text is None or self._age() >= FRESH_SECONDS:
+            self._wanted = True
             try:
-                await self._validate()
+                await self._flight.join()
             except MetadataError:
                 if self._held.text is None or self._age() >= STALE_SECONDS:
                     raise
@@ -110,14 +114,14 @@ class MetadataSecret:
             due = self._wanted and (self._held.text is None or self._age() >= FRESH_SECONDS)
         if due:
             with contextlib.suppress(MetadataError):  # `_failed` has recorded and logged it
-                await self._validate()
+                await self._flight.join()
 
     def health(self) -> SecretHealth:
         state: SecretState
         error = ""
         if self._error is not None:
             state = "stale" if self._held.text is not None and self._age() < STALE_SECONDS else "failed"
-            error = self._error.message
+            error = str(self._error)
         elif self._held.flipping:
             state, error = "flipping", FLIPPING
         else:
@@ -126,25 +130,10 @@ class MetadataSecret:
 
     def cancel(self) -> None:
         """End a request that is under way."""
-        if self._flight is not None:
-            self._flight.cancel()
+        self._flight.cancel()
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._proven_at
-
-    async def _validate(self) -> bool:
-        """Ask the service, or wait for the answer of whoever asks already. True when the value changed."""
-        if self._flight is None:
-            self._wanted = True
-            self._flight = asyncio.create_task(self._ask(), name=f"metadata-{self._name}")
-            self._flight.add_done_callback(self._landed)
-        # Shielded: the caller that goes away must not take the answer from the others.
-        return await asyncio.shield(self._flight)
-
-    def _landed(self, flight: asyncio.Task[bool]) -> None:
-        self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # marks it as seen also when every caller has gone away; `_failed` has logged it
 
     async def _ask(self) -> bool:
         started = self._tried_at = self._clock.monotonic()
@@ -153,8 +142,9 @@ class MetadataSecret:
             answer = await self._client.get(f"/v1/secrets/{self._name}", action=f"fetch {self._name}", etag=etag)
             text = self._understood(answer)
         except MetadataError as error:
-            self._failed(error)
-            raise
+            cured = self._with_cure(error)
+            self._failed(cured)
+            raise cured from error.__cause__
         if self._error is not None:
             log.info("secret_fresh_again", secret_name=self._name)
         self._error = None
@@ -182,6 +172,14 @@ class MetadataSecret:
         self._rotation_id = rotation_id if _ROTATION_ID.fullmatch(rotation_id) else ""
         return text
 
+    def _with_cure(self, error: MetadataError) -> MetadataError:
+        """A refusal is the tenant's to repair, and says where."""
+        cure = _CURES.get(error.status or 0, "")
+        if not cure or error.hint:
+            return error
+        hint = cure.format(name=self._name)
+        return MetadataError(error.message, hint=hint, status=error.status, retryable=error.retryable)
+
     def _nonsense(self, reason: str, *, status: int | None = None) -> MetadataError:
         return MetadataError(f"metadata: fetch {self._name} failed: {reason}", status=status, retryable=True)
 
@@ -191,10 +189,16 @@ class MetadataSecret:
         if error.status in _GONE:
             self._rotation_id = ""
             if self._held.withdraw():
-                log.warning("secret_withdrawn", secret_name=self._name, error=error.message)
+                log.warning("secret_withdrawn", secret_name=self._name, error=error.message, cure=error.hint)
                 return
         if first:
-            log.warning("secret_not_refreshed", secret_name=self._name, error=error.message, status=error.status)
+            log.warning(
+                "secret_not_refreshed",
+                secret_name=self._name,
+                error=error.message,
+                status=error.status,
+                cure=error.hint,
+            )
 
     def __repr__(self) -> str:
         return f"MetadataSecret({self._name!r})"

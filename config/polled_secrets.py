@@ -20,6 +20,7 @@ import structlog
 
 from config import secret_names
 from config.rotating import FLIPPING, RotatingText
+from config.single_flight import SingleFlight
 from phantom.clock import Clock
 from phantom.errors import PhantomError, SecretError
 from phantom.secret_sources import ABSENT, SecretHealth, SecretReader, SecretState
@@ -59,7 +60,7 @@ class PolledSecret:
         self._proven_at = 0.0
         self._tried_at: float | None = None
         self._error: SecretError | None = None
-        self._flight: asyncio.Task[bool] | None = None
+        self._flight = SingleFlight(self._ask, name=f"{kind}-{name}")
         self.wanted = False
         """Whether anybody uses it."""
 
@@ -86,13 +87,9 @@ class PolledSecret:
         return self._held.subscribe(listener)
 
     async def refresh(self) -> bool:
-        """Ask now. A question that is already under way may be answered from before a rotation, so one that brings
-        nothing new is followed by another. Raises `SecretError`; the last good value stays in use.
-        """
-        earlier = self._flight
-        if earlier is not None and await asyncio.shield(earlier):
-            return True
-        return await self._ask_once()
+        """Ask now. Raises `SecretError`; the last good value stays in use."""
+        self.wanted = True
+        return await self._flight.anew()
 
     async def tick(self) -> None:
         """Ask again when it is time. A failure is recorded, logged and seen in `health`."""
@@ -103,7 +100,7 @@ class PolledSecret:
             due = self.wanted and (self._held.text is None or self._age() >= self._pace.interval)
         if due:
             with contextlib.suppress(SecretError):  # `_failed` has recorded and logged it
-                await self._ask_once()
+                await self._flight.join()
 
     def health(self) -> SecretHealth:
         state: SecretState
@@ -119,25 +116,10 @@ class PolledSecret:
 
     def cancel(self) -> None:
         """End a question that is under way."""
-        if self._flight is not None:
-            self._flight.cancel()
+        self._flight.cancel()
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._proven_at
-
-    async def _ask_once(self) -> bool:
-        """Ask, or wait for the answer that whoever asks already gets. True when the value changed."""
-        if self._flight is None:
-            self.wanted = True
-            self._flight = asyncio.create_task(self._ask(), name=f"{self._kind}-{self._name}")
-            self._flight.add_done_callback(self._landed)
-        # Shielded: the caller that goes away must not take the answer from the others.
-        return await asyncio.shield(self._flight)
-
-    def _landed(self, flight: asyncio.Task[bool]) -> None:
-        self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # marks it as seen also when every caller has gone away; `_failed` has logged it
 
     async def _ask(self) -> bool:
         async with self._slots:

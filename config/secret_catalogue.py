@@ -31,6 +31,12 @@ MODEL_KEYS: Mapping[str, str] = {
 }
 """Model keys, and the provider each belongs to; "" for any."""
 
+TURNS_PASSWORD = "database_password"  # noqa: S105 - a name
+"""The password of the PostgreSQL user that keeps turns."""
+
+ENCRYPTION_KEY = "encryption_key"
+"""What the daemon's own files are sealed with: a ring of keys."""
+
 NEVER_DUE = frozenset({"discord_public_key"})
 """Not secret as such, and given by the platform: there is nothing to rotate."""
 

@@ -11,22 +11,29 @@ import binascii
 import re
 from collections.abc import Callable
 
+from config.secret_catalogue import DATABASE
+
 _PLACEHOLDER = re.compile(
     r"(?i)change.?me|your[-_ ]|example|placeholder|dummy|xxxx|<[^>]*>|\.\.\.|\u2026|todo|insert|^(?:xoxb|xapp|sk)-?$"
 )
 _DISCORD = re.compile(r"[\w-]{18,40}\.[\w-]{4,10}\.[\w-]{20,}")
 _PEM = "-----BEGIN "
+_KEY = re.compile(r"pek_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 _LEAST = 8
 _LONG = 48
 """From so many characters on it is no placeholder, whatever words are in it by chance."""
 _LEAST_VERIFYING = 24
 """Characters of a secret that signatures are checked with, which somebody may try to guess offline."""
+_LEAST_PASSWORD = 16
+"""Characters of a password that only programs type; whoever has seen one login may try to guess it offline."""
 
 
-def why_malformed(name: str, text: str) -> str:
-    """What is wrong with the text, "" when nothing is. The name decides which shape is meant."""
+def why_malformed(name: str, text: str, category: str = "") -> str:
+    """What is wrong with the text, "" when nothing is. The name decides which shape is meant; a password of a database
+    may be of any characters.
+    """
     own = _OWN.get(_family(name))
-    return _in_general(text) or (own(text) if own is not None else "")
+    return _in_general(text, free=category == DATABASE) or (own(text) if own is not None else "")
 
 
 def _family(name: str) -> str:
@@ -34,10 +41,11 @@ def _family(name: str) -> str:
     return name.removesuffix("_previous")
 
 
-def _in_general(text: str) -> str:
+def _in_general(text: str, *, free: bool) -> str:
     if text.lstrip().startswith(_PEM):
         return ""
-    return next((what for wrong, what in _GENERAL if wrong(text)), "")
+    checks = _GENERAL if free else (*_GENERAL, *_TOKEN)
+    return next((what for wrong, what in checks if wrong(text)), "")
 
 
 _GENERAL: tuple[tuple[Callable[[str], object], str], ...] = (
@@ -46,10 +54,12 @@ _GENERAL: tuple[tuple[Callable[[str], object], str], ...] = (
     (lambda text: "\n" in text or "\r" in text, "has more than one line"),
     (lambda text: not text.isprintable(), "holds control characters"),
     (lambda text: text[0] == text[-1] and text[0] in "\"'`", "is in quotes, which are part of it now"),
-    (lambda text: " " in text, "holds spaces"),
-    (lambda text: not text.isascii(), "holds characters that no token has (not ASCII)"),
     (lambda text: len(text) < _LEAST, f"is shorter than {_LEAST} characters"),
     (lambda text: len(text) < _LONG and _PLACEHOLDER.search(text), "looks like a placeholder"),
+)
+_TOKEN: tuple[tuple[Callable[[str], object], str], ...] = (
+    (lambda text: " " in text, "holds spaces"),
+    (lambda text: not text.isascii(), "holds characters that no token has (not ASCII)"),
 )
 
 
@@ -94,6 +104,16 @@ def _beginning(prefix: str, *others: str) -> Callable[[str], str]:
     return check
 
 
+def _ring(text: str) -> str:
+    """`phantom.storage.key_ring` looks closer: whether each key is whole."""
+    keys = [key.strip() for key in text.split(",")]
+    if keys[0] == "plain":
+        return ""
+    return (
+        "" if all(_KEY.fullmatch(key) for key in keys) else "is not a ring of keys, each pek_, 8 hex digits, _ and more"
+    )
+
+
 def _verifying(text: str) -> str:
     if text.startswith("whsec_"):
         try:
@@ -102,6 +122,12 @@ def _verifying(text: str) -> str:
             return "begins with whsec_, and what follows is not base64"
         return "" if 24 <= size <= 64 else "holds fewer than 24 or more than 64 bytes behind whsec_"
     return "" if len(text) >= _LEAST_VERIFYING else f"is shorter than {_LEAST_VERIFYING} characters: it can be guessed"
+
+
+def _password(text: str) -> str:
+    if "://" in text:
+        return "is an address; the password alone belongs here"
+    return "" if len(text) >= _LEAST_PASSWORD else f"is shorter than {_LEAST_PASSWORD} characters: it can be guessed"
 
 
 _OWN: dict[str, Callable[[str], str]] = {
@@ -114,6 +140,8 @@ _OWN: dict[str, Callable[[str], str]] = {
     "anthropic_api_key": _beginning("sk-ant-"),
     "openai_api_key": _beginning("sk-", "sk-ant-", "sk-or-"),
     "openrouter_api_key": _beginning("sk-or-"),
+    "encryption_key": _ring,
     "webhook_secret_default": _verifying,
     "webhook_secret_backup": _verifying,
+    "database_password": _password,
 }

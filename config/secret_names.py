@@ -30,8 +30,13 @@ BUILT_IN = frozenset(
         "webhook_secret_default",
         "webhook_secret_backup",
         "bridge_secret",
+        "encryption_key",
+        "database_password",
     }
 )
+
+OF_ENDPOINTS = re.compile(r"webhook_[a-z0-9_]{1,56}")
+"""The secrets of webhook endpoints beyond the default one, which a deployment names: `webhook_orders`."""
 
 _declared: set[str] = set()
 
@@ -63,6 +68,6 @@ def check_shape(name: str) -> str:
 def check(name: str) -> str:
     """`name`, if a live source may be asked for it; else `SecretError`."""
     check_shape(name)
-    if name not in known():
+    if name not in known() and OF_ENDPOINTS.fullmatch(name) is None:
         raise SecretError(f"unknown secret {name}", hint=did_you_mean(name, known(), what="secrets"))
     return name

@@ -11,48 +11,47 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import structlog
 
 from config import secret_names
 from config.given_secrets import GivenSource, VariableSecrets
-from config.layered_secret import Layer, LayeredSecret
+from config.layered_secret import Layer, LayeredSecret, absent
+from config.open_sources import OpenSources
+from config.pointed_files import KIND as POINTED
+from config.pointed_files import PointedFiles
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
 from phantom.errors import PhantomError, SecretError
-from phantom.secret_sources import ABSENT, SecretHealth, SecretOrigin
+from phantom.secret_sources import SecretHealth, SecretOrigin
 from phantom.secrets import Secret
 
 if TYPE_CHECKING:
     from config.metadata_client import MetadataClient
 
-TICK_SECONDS = 1.0
-"""How often the background looks for what is due; files are looked at each time."""
-
-STOP_SECONDS = 5.0
-
-log = structlog.get_logger(__name__)
 Variables = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
     """One handle given out. `place` is what it was made for (a setting's path, or its name), `source` where its value
-    comes from, both fit for print. `given` is set for a value that was written down; a live one follows its source.
+    comes from, both fit for print. `given` is set for a value that was written down; a live one follows its source,
+    whose `kind` is "" while none has it.
     """
 
     secret: Secret
     place: str
     source: str
     given: GivenSource | None = None
+    kind: str = ""
 
 
 class SecretStore:
     """Handles by name. `start` keeps the live ones fresh until `aclose`, which also closes the metadata client.
 
     `environ` and `dotenv` look a variable up in one place each. `order` is what `SECRET_SOURCE` says, None when unset;
-    `open_origin` opens a source by its kind.
+    `open_origin` opens a source by its kind. A file that a variable names is looked for in `folder`; `production`
+    demands that not everybody may read it.
     """
 
     def __init__(
@@ -64,31 +63,41 @@ class SecretStore:
         order: Sequence[str] | None,
         client: MetadataClient,
         open_origin: Callable[[str], SecretOrigin],
+        folder: Path,
+        production: bool,
         overlap_seconds: float = OVERLAP_SECONDS,
     ) -> None:
         self._clock = clock
         self._order = None if order is None else tuple(order)
         self._client = client
-        self._open_origin = open_origin
         self._overlap = overlap_seconds
         self._names_of_variables: dict[str, tuple[str, ...]] = {}
         self._variables = {
             kind: VariableSecrets(kind, lookup, self.variables_of, clock, overlap_seconds=overlap_seconds)
             for kind, lookup in (("env", environ), ("dotenv", dotenv))
         }
-        self._origins: dict[str, SecretOrigin] = dict(self._variables)
+        self._pointed = PointedFiles(
+            lambda name: environ(name) or dotenv(name),
+            self.variables_of,
+            folder,
+            clock,
+            production=production,
+            overlap_seconds=overlap_seconds,
+        )
+        origins: dict[str, SecretOrigin] = {**self._variables, POINTED: self._pointed}
+        self._fixed = frozenset(origins)
+        self._origins = OpenSources(origins, self._variables, open_origin, clock)
+        self._unfit: dict[str, str] = {}
         self._given: dict[str, Secret] = {}
         self._live: dict[tuple[str, ...], Secret] = {}
         self._layers: dict[tuple[str, ...], LayeredSecret] = {}
         self._all: list[Holding] = []
-        self._loops: dict[str, asyncio.Task[None]] | None = None
-        self._broken: dict[str, str] = {}
-        self._may_lack: set[str] = set()
+        self._may_lack: dict[str, str] = {}
 
     def open(self) -> None:
         """Open what `SECRET_SOURCE` names, so that a mistake in it is told at once. Raises `ConfigError`."""
         for kind in self.order:
-            self._origin(kind)
+            self._origins.get(kind)
 
     def bind(self, name: str, variables: Sequence[str]) -> None:
         """The secret `name` is set by these environment variables, not by its own name in capitals."""
@@ -102,8 +111,9 @@ class SecretStore:
     def order(self) -> tuple[str, ...]:
         """The sources in the order in which they are looked at."""
         chosen = self._order or ()
-        written = tuple(kind for one in chosen for kind in (("env", "dotenv") if one == "env" else (one,)))
-        return written if "env" in written else ("env", "dotenv", *written)
+        env = ("env", "dotenv", POINTED)
+        written = tuple(kind for one in chosen for kind in (env if one == "env" else (one,)))
+        return written if "env" in written else (*env, *written)
 
     def hold(self, name: str, text: str, *, place: str = "", source: str = "configuration") -> Secret:
         """A handle on a value that is already known. The first one under a name is also what `secret(name)` gives."""
@@ -117,7 +127,7 @@ class SecretStore:
         """A handle on a secret that nobody has set yet; it has a value once it is written at `place` and read again, or
         once a source that `SECRET_SOURCE` names has it.
         """
-        live = tuple(kind for kind in self.order if kind not in self._variables)
+        live = tuple(kind for kind in self.order if kind not in self._fixed)
         if live:
             return self._handle(name, live)
         given = GivenSource(name, None, self._clock, overlap_seconds=self._overlap)
@@ -125,19 +135,32 @@ class SecretStore:
         self._all.append(Holding(secret=secret, place=place, source="not set", given=given))
         return secret
 
-    def may_lack(self, name: str) -> None:
-        """The secret may come and go while the daemon runs: that it is not set is no failure."""
-        self._may_lack.add(name)
+    def may_lack(self, name: str, *, beside: str = "") -> None:
+        """That the secret is not set is no failure; with `beside`, unless that other one is not set either."""
+        self._may_lack[name] = beside
 
     def find_live(self, name: str) -> Secret | None:
         """Like `find`, but what `SECRET_SOURCE` itself offers, whatever the environment holds."""
-        return self._from(name, [kind for kind in self.order if kind not in self._variables])
+        return self._from(name, [kind for kind in self.order if kind not in self._fixed])
+
+    def find_pointed(self, name: str) -> Secret | None:
+        """What is in the file that a variable names (`…_FILE`); None when none does."""
+        return self._from(name, ("env", "dotenv", POINTED)) if self._pointed.has(name) else None
+
+    def at_hand(self, name: str) -> bool:
+        """Whether a source has the secret for certain, without asking anybody over a network or by a command."""
+        secret_names.check(name)
+        return any(self._origins.get(kind).has(name) for kind in self.order)
+
+    def why_unfit(self, name: str) -> str:
+        """Why there is no handle of a secret that a source has: what is there cannot be one. "" when nothing is."""
+        return self._unfit.get(name, "")
 
     def find_ahead(self, name: str) -> Secret | None:
         """What the sources offer that `SECRET_SOURCE` puts before the environment; None when it does not."""
         order = self.order
         ahead = order[: order.index("env")]
-        if all(self._origin(kind).has(name) is False for kind in ahead):
+        if all(self._origins.get(kind).has(name) is False for kind in ahead):
             return None
         return self._from(name, order)
 
@@ -181,10 +204,12 @@ class SecretStore:
         """Where `name` is looked for, in order, fit for print."""
         found = []
         for kind in self.order:
-            if kind in self._variables:
+            if kind == POINTED:
+                found += [self._pointed.place(name)] if self._pointed.has(name) else []
+            elif kind in self._variables:
                 found += [f"{'.env' if kind == 'dotenv' else kind} {one}" for one in self.variables_of(name)[:1]]
             else:
-                found.append(f"{kind} {self._origin(kind).place(name)}".rstrip())
+                found.append(f"{kind} {self._origins.get(kind).place(name)}".rstrip())
         return tuple(found)
 
     def plaintexts(self) -> tuple[str, ...]:
@@ -205,10 +230,7 @@ class SecretStore:
         """Keep live secrets fresh from now on. What was asked for by name is fetched soon; holders of a setting's
         secret refresh it when they need it.
         """
-        if self._loops is None:
-            self._loops = {}
-            for kind in list(self._origins):
-                self._keep(kind)
+        self._origins.start()
 
     async def reread(self, fresh: SecretStore) -> tuple[str, ...]:
         """Take over the values that were written down anew (`fresh` was just loaded), and ask every live source again
@@ -216,11 +238,7 @@ class SecretStore:
         stays in use.
         """
         gone = self._adopt(fresh)
-        kinds = list(self._origins)
-        outcomes = await asyncio.gather(*(self._origins[kind].reread() for kind in kinds), return_exceptions=True)
-        for kind, outcome in zip(kinds, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                self._broke(kind, outcome)
+        await self._origins.reread()
         return gone
 
     def _adopt(self, fresh: SecretStore) -> tuple[str, ...]:
@@ -246,21 +264,12 @@ class SecretStore:
                     gone.append(anew.place(name))
                 else:
                     variables.rotate(name, anew.source(name).current())
-        return tuple(gone)
-
-    def _broke(self, kind: str, error: BaseException) -> None:
-        self._broken[kind] = f"the secret source {kind} broke: {type(error).__name__}; restart the daemon"
-        log.error("secret_source_broke", source=kind, error=type(error).__name__)
+        moved = [name for name in self._pointed.names() if fresh._pointed.place(name) != self._pointed.place(name)]
+        return (*gone, *(self._pointed.place(name) for name in moved))
 
     async def aclose(self) -> None:
         """Stop, and close the connections to every source."""
-        loops, self._loops = self._loops or {}, None
-        for task in loops.values():
-            task.cancel()
-        if loops:
-            await asyncio.wait(loops.values(), timeout=STOP_SECONDS)
-        for origin in self._origins.values():
-            await origin.aclose()
+        await self._origins.aclose()
         await self._client.aclose()
 
     def health(self) -> tuple[SecretHealth, ...]:
@@ -285,7 +294,7 @@ class SecretStore:
             for row in self.health()
             if row.state in {"stale", "failed", "flipping"}
         )
-        return (*self._broken.values(), *unwell)
+        return (*self._origins.broken.values(), *unwell)
 
     def _counts(self, row: SecretHealth) -> bool:
         """Whether a handle's value, or its failure, comes from there."""
@@ -296,44 +305,20 @@ class SecretStore:
 
     def _lacks(self, row: SecretHealth) -> bool:
         """Whether the row says no more than that a secret that may come and go is not there now."""
-        if row.name not in self._may_lack or row.state != "failed":
+        beside = self._may_lack.get(row.name)
+        if beside is None or row.state != "failed":
             return False
-        try:
-            self._origin(row.source).source(row.name).current()
-        except PhantomError as error:
-            return error.code == ABSENT
-        return False
-
-    def _keep(self, kind: str) -> None:
-        if self._loops is not None and kind not in self._variables:
-            task = asyncio.create_task(self._keep_fresh(self._origins[kind]), name=f"secrets {kind}")
-            task.add_done_callback(lambda done: self._ended(kind, done))
-            self._loops[kind] = task
-
-    def _ended(self, kind: str, task: asyncio.Task[None]) -> None:
-        """A plugin's source has a bug: the others live on, and it is told."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._broke(kind, error)
-
-    async def _keep_fresh(self, origin: SecretOrigin) -> None:
-        while True:
-            await self._clock.sleep(TICK_SECONDS)
-            await origin.tick()
-
-    def _origin(self, kind: str) -> SecretOrigin:
-        if kind not in self._origins:
-            self._origins[kind] = self._open_origin(kind)
-            self._keep(kind)
-        return self._origins[kind]
+        source = self._origins.get(row.source).source
+        return absent(source(row.name)) and not (beside and absent(source(beside)))
 
     def _from(self, name: str, kinds: Sequence[str]) -> Secret | None:
         """A handle over those of `kinds` that have the secret or may yet have it; None when surely none has it."""
+        self._refuse_two(name, kinds)
         layers: list[str] = []
         possible = False
         for kind in kinds:
-            has = self._origin(kind).has(name)
-            fixed = kind in self._variables
+            has = self._origins.get(kind).has(name)
+            fixed = kind in self._fixed
             if has is not False or not fixed:
                 layers.append(kind)
             possible = possible or has is not False
@@ -345,11 +330,8 @@ class SecretStore:
         known = self._live.get((name, *kinds))
         if known is not None:
             return known
-        sources = [Layer(kind=kind, source=self._origin(kind).source(name)) for kind in kinds]
-        for layer in sources:
-            if self._origin(layer.kind).has(name):
-                layer.source.current()  # what is there and unfit is told now
-                break
+        sources = [Layer(kind=kind, source=self._origins.get(kind).source(name)) for kind in kinds]
+        self._check_first(name, sources)
         if len(sources) == 1:
             secret = Secret(name, sources[0].source)
         else:
@@ -360,12 +342,32 @@ class SecretStore:
         self._all.append(Holding(secret=secret, place=name, source=" or ".join(kinds)))
         return secret
 
+    def _check_first(self, name: str, sources: Sequence[Layer]) -> None:
+        """What is there and unfit is told now."""
+        self._unfit.pop(name, None)
+        first = next((layer for layer in sources if self._origins.get(layer.kind).has(name)), None)
+        try:
+            if first is not None:
+                first.source.current()
+        except SecretError as error:
+            self._unfit[name] = error.message
+            raise
+
+    def _refuse_two(self, name: str, kinds: Sequence[str]) -> None:
+        """A variable beside one that names a file: which of them was meant to be changed last, nobody can tell."""
+        if POINTED in kinds and self._pointed.has(name):
+            for kind in self._variables.keys() & set(kinds):
+                if self._variables[kind].has(name):
+                    variable, pointer = self._variables[kind].place(name), self._pointed.place(name).partition(" ")[0]
+                    self._unfit[name] = f"both {variable} and {pointer} are set"
+                    raise SecretError(f"secret {name}: {self._unfit[name]}", hint="keep one of them")
+
     def _used(self, secret: Secret | None) -> Secret | None:
         """Somebody asked for it by name: its sources may begin to fetch it."""
         for known in self._live if secret is not None else ():
             if self._live[known] is secret:
                 for kind in known[1:]:
-                    self._origin(kind).want(known[0])
+                    self._origins.get(kind).want(known[0])
         return secret
 
     def _described(self, holding: Holding) -> Holding:
@@ -378,8 +380,9 @@ class SecretStore:
         kinds = key[1:] if counting is None else (counting.kind,)
         if len(kinds) > 1:
             return holding
-        label = ".env" if kinds[0] == "dotenv" else kinds[0]
-        return replace(holding, source=f"{label} {self._origin(kinds[0]).place(name)}".rstrip())
+        label = {"dotenv": ".env", POINTED: ""}.get(kinds[0], kinds[0])
+        place = self._origins.get(kinds[0]).place(name)
+        return replace(holding, source=f"{label} {place}".strip(), kind=kinds[0])
 
     def _missing(self, name: str) -> SecretError:
         secret_names.check(name)

@@ -16,7 +16,7 @@ from phantom.settings import Env
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"([0-9]{1,9})\s*([smhdw])")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[A-Za-z][A-Za-z0-9]+(?:_[A-Za-z0-9]+)*_\*")
 NEVER = 0.0
 """A policy that demands no rotation."""
 
@@ -95,7 +95,8 @@ class SecretsSettings(BaseModel):
     )
     exec_environment: Annotated[tuple[str, ...], Env("PHANTOM_SECRET_EXEC_ENVIRONMENT")] = Field(
         default=(),
-        description="Names of variables that the command gets besides PATH, HOME and the like, e.g. `VAULT_ADDR`.",
+        description="Names of variables that the command gets besides PATH, HOME and the like, e.g. `VAULT_ADDR`; "
+        "`AWS_*` stands for all that begin so.",
     )
     exec_missing: Annotated[tuple[int, ...], Env("PHANTOM_SECRET_EXEC_MISSING")] = Field(
         default=(),
@@ -132,7 +133,7 @@ class SecretsSettings(BaseModel):
     @classmethod
     def _exec_environment(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(_VARIABLE.fullmatch(name) is None for name in value):
-            raise ValueError("holds something that is not a variable's name")
+            raise ValueError("holds something that is neither a variable's name nor the like of AWS_*")
         return value
 
     def longest(self, name: str) -> float:

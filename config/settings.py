@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from config.database_url import database_url
 from config.urls import base_url
 from phantom.settings import Env
 
@@ -79,6 +80,11 @@ class PhantomSettings(BaseModel):
         validate_default=True,
         description="The folder of the journal, turns and files. One daemon a folder; on a local disk.",
     )
+    turns_database: Annotated[str, Env("PHANTOM_TURNS_DATABASE")] = Field(
+        default="",
+        description="Where turns are kept: a PostgreSQL database, `postgresql://user@host:port/name?sslmode=…`, "
+        "without a password (that is the secret `database_password`). Empty: SQLite in the data folder.",
+    )
     metadata_url: Annotated[str, Env("PHANTOM_METADATA_URL", also=("METADATA_BASE_URL",))] = Field(
         default="http://169.254.169.254",
         description="The base address of the metadata service that knows this tenant's identity and secrets.",
@@ -102,6 +108,14 @@ class PhantomSettings(BaseModel):
         default="FULL",
         description="`FULL`: an acknowledged event survives a power cut. `NORMAL`: it survives a crash of the daemon, "
         "and acknowledging is faster.",
+    )
+    encryption: Annotated[Literal["auto", "required", "off"], BeforeValidator(_lower), Env("PHANTOM_ENCRYPTION")] = (
+        Field(
+            default="auto",
+            description="Encryption of the data folder with the secret `encryption_key`. `auto`: when the key is in "
+            "the environment, `.env` or a file, or something is sealed already. `required`: no start without it; a "
+            "first key in the metadata service or a secret manager needs this. `off`: the key is not looked for.",
+        )
     )
     drain_seconds: Annotated[float, Env("PHANTOM_DRAIN_SECONDS")] = Field(
         default=20,
@@ -175,6 +189,11 @@ class PhantomSettings(BaseModel):
         if len(set(value)) < len(value):
             raise ValueError("names a source twice")
         return value
+
+    @field_validator("turns_database")
+    @classmethod
+    def _turns_database(cls, value: str) -> str:
+        return database_url(value)
 
     @field_validator("metadata_url")
     @classmethod

@@ -26,6 +26,7 @@ from phantom.messages import (
     Receipt,
     TurnStatus,
 )
+from phantom.sealing import PLAIN, AtRest
 from phantom.secrets import Secret
 from phantom.webhooks import SignedRoute
 
@@ -257,6 +258,7 @@ class ChannelContext:
     """What the daemon hands to a channel at construction.
 
     `secret(name)` gives a live handle or raises `SecretError`/`ConfigError`; `data_dir` is the channel's own folder.
+    `at_rest` seals what a channel keeps there of what people say; it does nothing unless an encryption key is set.
     """
 
     phantom_name: str
@@ -267,6 +269,7 @@ class ChannelContext:
     tenant_status: TenantStatus
     data_dir: Path
     options: Mapping[str, object]
+    at_rest: AtRest = PLAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

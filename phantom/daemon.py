@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,7 @@ def make_channels(service: Service) -> dict[str, Channel]:
             tenant_status=loaded.tenant_status,
             data_dir=service.folder.folder(name),
             options={},
+            at_rest=service.encryption.at_rest,
         )
         try:
             channels[name] = resolve(descriptor.target, descriptor.extra)(section.settings, context)
@@ -101,9 +102,9 @@ def make_channels(service: Service) -> dict[str, Channel]:
     return channels
 
 
-def declared_secrets(loaded: LoadedConfig) -> Declared:
+def declared_secrets(loaded: LoadedConfig, uses_of_bridge: Callable[[str], int] = lambda secret_id: 0) -> Declared:
     """What the inventory of secrets needs to know from outside the configuration: plugins' names and the bridge's own
-    secrets, whose shape the bridge knows.
+    secrets, whose shape the bridge knows. `uses_of_bridge` tells, in a running daemon, how often one of those was used.
     """
     from config.inventory import Declared, MadeSecret
     from phantom.bridge.secret_file import SecretFile
@@ -139,7 +140,12 @@ def declared_secrets(loaded: LoadedConfig) -> Declared:
         return why_unfit(text) if name.startswith("bridge_") else ""
 
     kinds = {kind: descriptor.secrets for kind, descriptor in descriptors().items()}
-    return Declared(by_kind=kinds, made=made, check=check)
+    return Declared(
+        by_kind=kinds,
+        made=made,
+        uses_of_made=lambda name: uses_of_bridge(name.removeprefix("bridge:")),
+        check=check,
+    )
 
 
 def _nothing_configured() -> ConfigError:
@@ -167,7 +173,7 @@ def _run(config_dir: Path | None, environ: Mapping[str, str], redactor: Redactor
     clock = SystemClock()
     loaded = load_config(config_dir, environ, Path.cwd(), clock)
     redactor.watch(loaded.secrets.known)
-    process_guard.forget_variables(os.environ)
+    process_guard.forget_variables(os.environ, redactor)
     logs.configure(redactor=redactor, level=loaded.core.log_level, log_format=loaded.core.log_format)
     for notice in loaded.notices:
         log.warning("configuration_notice", what=notice)
@@ -179,13 +185,16 @@ def _run(config_dir: Path | None, environ: Mapping[str, str], redactor: Redactor
         from config.inventory_keeper import InventoryKeeper
         from phantom.service import Service
 
+        def uses_of_bridge(secret_id: str) -> int:
+            return 0 if service.bridge is None else service.bridge.uses.get(secret_id, 0)
+
         service = Service(
             loaded,
             channels=make_channels,
             redactor=redactor,
             clock=clock,
             environ=environ,
-            inventory=InventoryKeeper(loaded, declared_secrets(loaded), clock),
+            inventory=InventoryKeeper(loaded, declared_secrets(loaded, uses_of_bridge), clock),
         )
         return await service.serve()
 

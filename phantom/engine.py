@@ -21,6 +21,7 @@ from phantom.presenter import QueuedMarks
 from phantom.sessions import Sessions
 from phantom.side_events import SideEvents
 from phantom.storage.outbox import Outbox
+from phantom.storage.turns_database import turns_database
 from phantom.turn_runner import TurnRunner
 
 if TYPE_CHECKING:
@@ -81,7 +82,15 @@ class Engine:
         self.sessions = Sessions(journal)
         self.outbox = Outbox(journal, clock)
         self.egress = Egress(self.outbox, clock, meter, daemon.supervisor, daemon.outgoing)
-        self.runner = TurnRunner(daemon.folder.path / "turns.sqlite", journal, clock, meter)
+        database = turns_database(
+            daemon.core.turns_database,
+            daemon.folder.path,
+            lambda: daemon.config.secrets.find("database_password"),
+            clock=clock,
+            meter=meter,
+            concurrency=daemon.core.turn_concurrency,
+        )
+        self.runner = TurnRunner(database, journal, clock, meter)
         self.queued = QueuedMarks()
         self.inbox = JournalInbox(journal, self.sessions, meter, daemon.outgoing.redactor.clean_payload)
         rules = daemon.rules()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from phantom.channel import ChannelHealth
-from phantom.errors import ConfigError
+from phantom.errors import ConfigError, PhantomError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,9 @@ class BridgeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """The whole daemon. `ok`: every configured channel is up and the journal writes. `ready`: it admits events."""
+    """The whole daemon. `ok`: every configured channel is up, the journal writes, and turns have their database.
+    `ready`: it admits events, which wait where turns cannot begin.
+    """
 
     name: str
     version: str
@@ -65,16 +67,20 @@ class HealthReport:
     backlog: int = 0
     turns_running: int = 0
     turns_state: str = "starting"
+    turns_trouble: PhantomError | None = None
     loop_lag: float = 0.0
     draining: bool = False
     warnings: tuple[str, ...] = field(default=())
     bridge: BridgeReport | None = None
+    encryption: Mapping[str, object] | None = None
+    """How far the data folder is under the present key; None without one."""
 
     @property
     def ok(self) -> bool:
         """What `/health` answers 200 for."""
         fine = all(report.health.ok for report in self.channels) and (self.bridge is None or self.bridge.ok)
-        return fine and not self.journal_fault and not self.draining and self.turns_state != "failed"
+        working = not self.journal_fault and self.turns_trouble is None and self.turns_state != "failed"
+        return fine and working and not self.draining
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
@@ -105,10 +111,16 @@ class HealthReport:
             "agent": self.agent,
             "draining": self.draining,
             "journal": {"fault": self.journal_fault or None, "backlog": self.backlog},
-            "turns": {"state": self.turns_state, "running": self.turns_running},
+            "turns": {
+                "state": self.turns_state,
+                "running": self.turns_running,
+                "fault": self.turns_trouble.message if self.turns_trouble else None,
+                "cure": self.turns_trouble.hint if self.turns_trouble else None,
+            },
             "loop_lag_seconds": round(self.loop_lag, 4),
             "channels": {report.name: self._channel(report) for report in self.channels},
             **bridge,
+            **({} if self.encryption is None else {"encryption": self.encryption}),
             "warnings": list(self.warnings),
         }
 

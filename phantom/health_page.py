@@ -34,10 +34,17 @@ def render_page(report: HealthReport) -> str:
         "<table><tr><th>channel<th>state<th>last event<th>restarts<th>what to do</tr>"
         f"{rows}</table>"
         f"<table><tr><th>journal<td>{journal}, {report.backlog} waiting</tr>"
-        f"<tr><th>turns<td>{escape(report.turns_state)}, {report.turns_running} running</tr>"
+        f"<tr><th>turns<td>{escape(report.turns_state)}, {report.turns_running} running{_turns(report)}</tr>"
         f"{_bridge(report)}<tr><th>event loop<td>{report.loop_lag * 1000:.1f} ms late</tr></table>"
         f"{'<ul>' + warnings + '</ul>' if warnings else ''}</html>"
     )
+
+
+def _turns(report: HealthReport) -> str:
+    trouble = report.turns_trouble
+    if trouble is None:
+        return ""
+    return f'<br><span class="bad">{escape(trouble.message)}</span><br><b>{escape(trouble.hint)}</b>'
 
 
 def _bridge(report: HealthReport) -> str:

@@ -293,7 +293,11 @@ class FastLane(asyncio.Protocol):
                 return
 
     def _refuse_and_close(self, answer: HttpAnswer) -> None:
-        """Answer the request under way (after those before it), then drain and close. Nothing more is parsed."""
+        """Answer the request under way (after those before it), then drain and close. Nothing more is parsed. Where the
+        last answer was given already, what still came in its packet gets none.
+        """
+        if self._closing:
+            return
         slot = self._slot
         if slot is None or slot.data is not None:
             slot = _Slot(self, True)

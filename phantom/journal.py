@@ -14,11 +14,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import structlog
 
 from phantom.channel import Admission, Envelope, Meter
 from phantom.errors import StorageError
+from phantom.sealing import PLAIN, AtRest, DamagedRow, SealedDatabase, place_of
 from phantom.storage.schema import (
+    SEALED,
     STATE_ADMITTED,
     STATE_CLAIMED,
     STATE_DONE,
@@ -28,6 +32,8 @@ from phantom.storage.schema import (
     STATE_RUNNING,
 )
 from phantom.storage.writer import Writer
+
+log = structlog.get_logger("phantom.storage")
 
 T = TypeVar("T")
 
@@ -58,6 +64,13 @@ class Journal:
         self._reader_lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="phantom-journal-read")
         self._arrivals: dict[str, asyncio.Event] = {}
+        self.at_rest: AtRest = PLAIN
+        """How text is stored; set by `seal_with`."""
+
+    def seal_with(self, at_rest: AtRest) -> None:
+        """Store what people said sealed. Right after `open`."""
+        self.at_rest = self._writer.at_rest = at_rest
+        at_rest.look_after(SealedDatabase(name="journal", tables=SEALED, write=self.write, alone=self.tend))
 
     async def open(self) -> None:
         """Open the file, creating it when needed. Raises `StorageError`."""
@@ -110,6 +123,10 @@ class Journal:
         """
         return await self._writer.run(job)
 
+    async def tend(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `job` in the writer thread in no transaction, as VACUUM wants it. Raises `StorageError`."""
+        return await self._writer.run(job, alone=True)
+
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run `job` on the reading connection in a worker thread."""
 
@@ -132,27 +149,52 @@ class Journal:
         """The channel's rows that still need work with `seq > after`, oldest first."""
         prefix = channel + _SEPARATOR
 
-        def query(connection: sqlite3.Connection) -> list[Entry]:
+        def query(connection: sqlite3.Connection) -> list[Entry | int]:
             rows = connection.execute(
                 "SELECT seq, key, kind, received_at, body, state, text_override FROM inbox"
                 " WHERE state < 3 AND seq > ? AND substr(key, 1, ?) = ? ORDER BY seq LIMIT ?",
                 (after, len(prefix), prefix, limit),
             )
-            return [_entry(*row) for row in rows]
+            return [self._opened(*row) for row in rows]
 
-        return await self.read(query)
+        while rows := await self.read(query):
+            whole = await self._whole(rows)
+            if whole:
+                return whole
+        return []
 
     async def entry(self, seq: int) -> Entry | None:
         """One row that still needs work, as it stands now (an edit may have replaced its text)."""
 
-        def query(connection: sqlite3.Connection) -> Entry | None:
+        def query(connection: sqlite3.Connection) -> Entry | int | None:
             row = connection.execute(
                 "SELECT seq, key, kind, received_at, body, state, text_override FROM inbox WHERE seq = ? AND state < 3",
                 (seq,),
             ).fetchone()
-            return None if row is None else _entry(*row)
+            return None if row is None else self._opened(*row)
 
-        return await self.read(query)
+        found = await self.read(query)
+        return None if found is None else next(iter(await self._whole([found])), None)
+
+    def _opened(self, seq: int, key: str, kind: str, at: float, body: bytes, state: int, override: Any) -> Entry | int:
+        """The row as an entry; its number alone when it does not open."""
+        try:
+            body = self.at_rest.open(body or b"", place_of("inbox", "body", key))
+            text = (
+                None if override is None else self.at_rest.open_text(override, place_of("inbox", "text_override", key))
+            )
+        except DamagedRow as error:
+            log.error("event_does_not_open", seq=seq, what=error.message, cure=error.hint)
+            return seq
+        return _entry(seq, key, kind, at, body, state, text)
+
+    async def _whole(self, rows: Sequence[Entry | int]) -> list[Entry]:
+        """The entries; events that do not open have failed. What is stored of them is kept."""
+        damaged = [(STATE_FAILED, row) for row in rows if isinstance(row, int)]
+        if damaged:
+            sql = "UPDATE inbox SET state = ?, detail = 'damaged' WHERE seq = ?"
+            await self.write(lambda db: db.executemany(sql, damaged) and None)
+        return [row for row in rows if not isinstance(row, int)]
 
     async def claim(self, seq: int, logical: str, lane: str) -> bool:
         """Take the post for a turn. False when another event of the same post has it already."""
@@ -206,10 +248,14 @@ class Journal:
         """Give a post that still waits new text. False when its turn has begun, ended, or never was."""
 
         def job(connection: sqlite3.Connection) -> bool:
-            cursor = connection.execute(
-                "UPDATE inbox SET text_override = ? WHERE logical = ? AND state = ?", (text, logical, STATE_CLAIMED)
-            )
-            return cursor.rowcount == 1
+            row = connection.execute(
+                "SELECT seq, key FROM inbox WHERE logical = ? AND state = ?", (logical, STATE_CLAIMED)
+            ).fetchone()
+            if row is None:
+                return False
+            sealed = self.at_rest.seal_text(text, place_of("inbox", "text_override", row[1]))
+            connection.execute("UPDATE inbox SET text_override = ? WHERE seq = ?", (sealed, row[0]))
+            return True
 
         return await self.write(job)
 

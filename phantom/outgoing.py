@@ -75,10 +75,11 @@ class Outgoing:
         return masked.text
 
     def buttons(self, buttons: Sequence[Button], *, turn: str) -> tuple[Button, ...]:
-        """The same for labels and values."""
+        """The same for what they do, labels and values."""
         return tuple(
             replace(
                 button,
+                action=self._known(button.action, place="button", turn=turn),
                 label=self._known(button.label, place="button", turn=turn),
                 value=self._known(button.value, place="button", turn=turn),
             )
@@ -105,7 +106,9 @@ class Outgoing:
         return masked.text
 
     def params(self, params: Mapping[str, Any], *, app: str) -> dict[str, Any]:
-        """What a bridge app asks to be done, with known secrets and tokens masked in every text of it."""
+        """What a bridge app asks to be done, with known secrets and tokens masked in every text of it, names
+        within values included.
+        """
         return {name: self._param(name, value, app) for name, value in params.items()}
 
     def warnings(self) -> tuple[str, ...]:
@@ -135,7 +138,7 @@ class Outgoing:
             self._stopped(masked.names, place="bridge", turn=f"app {app}")
             return masked.text
         if isinstance(value, Mapping):
-            return {key: self._param(str(key), item, app) for key, item in value.items()}
+            return {self._param("", key, app): self._param(str(key), item, app) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self._param(name, item, app) for item in value]
         return value

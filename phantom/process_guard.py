@@ -3,7 +3,7 @@
     no_core_dumps()             memory never reaches a disk, and other processes of the same user cannot read it
     mask_crashes(redactor)      tracebacks of last resort: uncaught, in threads, in destructors
     masked_output(redactor)     whatever a library or a tool prints, line by line
-    forget_variables(environ)   children do not inherit what is Phantom's own
+    forget_variables(environ, redactor)   children do not inherit what is Phantom's own
 
 There is no setting for any of it. What does *not* live here: logging (`logs.py`), what a value looks like when masked
 (`redaction.py`).
@@ -21,7 +21,7 @@ from collections.abc import Iterator, MutableMapping
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from phantom.redaction import Redactor, names_a_secret
+from phantom.redaction import MASK, Redactor, names_a_secret
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -30,6 +30,8 @@ _PR_SET_DUMPABLE = 4
 """https://man7.org/linux/man-pages/man2/PR_SET_DUMPABLE.2const.html"""
 _LONGEST_LINE = 1 << 20
 _OURS = re.compile(r"(?:SLACK|DISCORD|PHANTOM|WEBHOOK|BRIDGE|ARCHIVE|DATABASE)_")
+_PASSWORD = re.compile(r"://[^\s/@]*:[^\s/@]+@")
+"""Part of an address."""
 
 
 def no_core_dumps() -> None:
@@ -165,12 +167,19 @@ def masked_errors(redactor: Redactor) -> Iterator[None]:
         sys.stderr = before
 
 
-def forget_variables(environ: MutableMapping[str, str]) -> tuple[str, ...]:
+def forget_variables(environ: MutableMapping[str, str], redactor: Redactor) -> tuple[str, ...]:
     """Take Phantom's own secrets out of `environ` (the process's), so that tools and their children neither see nor
-    inherit them; whoever needs one has a handle. Variables that are not Phantom's, and model keys, which SDKs look up
-    by themselves, stay. Returns the names.
+    inherit them; whoever needs one has a handle. A secret is told by the variable's name, by a password in an address,
+    or by being one that `redactor` knows, whatever its variable is called. Variables that are not Phantom's, and model
+    keys, which SDKs look up by themselves, stay. Returns the names.
     """
-    ours = tuple(name for name in environ if _OURS.match(name) and names_a_secret(name))
+
+    def secret(name: str, value: str) -> bool:
+        if names_a_secret(name) or _PASSWORD.search(value):
+            return True
+        return redactor.inspect(value, shapes="none").text == MASK
+
+    ours = tuple(name for name, value in environ.items() if _OURS.match(name) and secret(name, value))
     for name in ours:
         del environ[name]
     return ours

@@ -54,11 +54,27 @@ def forms(value: str) -> set[str]:
     quoted = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     quoted |= {re.sub(r"%[0-9A-F]{2}", lambda found: found.group().lower(), text) for text in quoted}
     encoded = {raw.hex(), raw.hex().upper()} | _character_by_character(value, raw)
-    cores = [_base64_core(raw, shift) for shift in range(3)]
-    encoded |= {*cores, *(core.replace("+", "-").replace("/", "_") for core in cores)}
+    encoded |= _both_alphabets(_base64_cores(raw))
     return {form for form in plain | quoted if len(form) >= SHORTEST} | {
         form for form in encoded if len(form) >= SHORTEST_ENCODED
     }
+
+
+def rare_forms(value: str) -> set[str]:
+    """Spellings that are looked for in one piece only, which keeps the search for pieces quick: what was encoded twice,
+    or for another machine.
+    """
+    raw = value.encode("utf-8", "surrogatepass")
+    found = {html.escape(html.escape(value))}
+    found |= {quote(text, safe="") for text in (quote(raw, safe=""), quote(raw), quote_plus(raw))}
+    cores = _base64_cores(value.encode("utf-16-le", "surrogatepass"))  # as PowerShell reads it
+    cores |= {twice for core in _base64_cores(raw) for twice in _base64_cores(core.encode())}  # Kubernetes, of Docker
+    return {form for form in found | _both_alphabets(cores) if len(form) >= SHORTEST_ENCODED}
+
+
+def _both_alphabets(cores: set[str]) -> set[str]:
+    """Base64 and base64url."""
+    return cores | {core.replace("+", "-").replace("/", "_") for core in cores}
 
 
 def _character_by_character(value: str, raw: bytes) -> set[str]:
@@ -72,6 +88,11 @@ def _character_by_character(value: str, raw: bytes) -> set[str]:
         "".join(f"&#{ord(char)};" for char in value),
         "".join(f"&#x{ord(char):x};" for char in value),
     }
+
+
+def _base64_cores(raw: bytes) -> set[str]:
+    """For every place at which `raw` may stand."""
+    return {_base64_core(raw, shift) for shift in range(3)}
 
 
 def _base64_core(raw: bytes, shift: int) -> str:

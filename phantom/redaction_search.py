@@ -12,7 +12,7 @@ import itertools
 import re
 from collections.abc import Iterable
 
-from phantom.redaction_forms import KEPT, forms, squeeze, squeeze_bytes
+from phantom.redaction_forms import KEPT, forms, rare_forms, squeeze, squeeze_bytes
 
 MASK = "***"
 
@@ -30,15 +30,17 @@ _LETTERS_AND_DIGITS = re.compile(rb"(?=.*[a-z])(?=.*[0-9])", re.DOTALL)
 
 
 class Spelled:
-    """One value, prepared: its forms, each with its squeezed one, and the blocks that these may show."""
+    """One value, prepared: its forms, each with its squeezed one, those that are looked for in one piece only, and the
+    blocks that all these may show.
+    """
 
-    __slots__ = ("blocks", "forms")
+    __slots__ = ("blocks", "forms", "rare")
 
     def __init__(self, value: str) -> None:
         self.forms = tuple((form, squeeze(form)) for form in forms(value))
-        self.blocks = frozenset(
-            block for needle in {bare for _, bare in self.forms} if len(needle) >= _LONG for block in _blocks(needle)
-        )
+        self.rare = tuple((form, squeeze(form)) for form in rare_forms(value) - forms(value))
+        needles = {bare for _, bare in (*self.forms, *self.rare)}
+        self.blocks = frozenset(block for needle in needles if len(needle) >= _LONG for block in _blocks(needle))
 
 
 class Needles:
@@ -47,20 +49,22 @@ class Needles:
     def __init__(self, values: Iterable[tuple[str, Spelled]]) -> None:
         spelled: dict[str, str] = {}
         bare: dict[bytes, str] = {}
+        rare: dict[bytes, str] = {}
         odd: dict[str, None] = {}
         blocks: list[frozenset[int]] = []
         for name, value in values:
             blocks.append(value.blocks)
-            for form, needle in value.forms:
-                spelled.setdefault(form, name)
-                if len(needle) < _SHORTEST_NEEDLE:
-                    odd[form] = None
-                else:
-                    bare.setdefault(needle, name)
+            for some, needles in ((value.forms, bare), (value.rare, rare)):
+                for form, needle in some:
+                    spelled.setdefault(form, name)
+                    if len(needle) < _SHORTEST_NEEDLE:
+                        odd[form] = None
+                    else:
+                        needles.setdefault(needle, name)
         self._forms = tuple(sorted(spelled.items(), key=lambda item: (-len(item[0]), item[0])))
         self._odd = tuple(odd)
         """Forms that leave too little when squeezed; looked for as they are."""
-        self._short = tuple(needle for needle in bare if len(needle) < _LONG)
+        self._short = tuple(needle for needle in {**bare, **rare} if len(needle) < _LONG)
         self._blocks = frozenset[int]().union(*blocks)
         splits = ((needle, name) for needle, name in bare.items() if _may_be_split(needle))
         self._splits = tuple(sorted(splits, key=lambda item: (-len(item[0]), item[0])))
@@ -108,6 +112,9 @@ class Needles:
             least = max(_SHORTEST_CUT, len(needle) // _CUT_SHARE)
             if len(needle) <= least:
                 continue
+            if least <= len(head) and len(text) <= 8 * self._longest and head in needle:
+                names.add(name)
+                return MASK  # nothing but a piece from the middle
             if found := _overlap(tail, needle, least):
                 last = max(last, found)
                 names.add(name)
@@ -167,11 +174,10 @@ def _every_other_block(data: bytes) -> memoryview:
 
 
 def _overlap(left: bytes, right: bytes, least: int) -> int:
-    """The length of the longest end of `left` that `right` begins with, if it is at least `least` and not all of
-    either."""
+    """The length of the longest end of `left` that `right` begins with, if it is at least `least`."""
     if len(right) < least:
         return 0
-    left = left[1 - len(right) :]
+    left = left[-len(right) :]
     probe = right[:least]
     at = left.find(probe)
     while at >= 0:

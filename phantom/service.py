@@ -21,6 +21,7 @@ import structlog
 from phantom import __version__
 from phantom.access import AccessRules
 from phantom.apps import SupportsApps
+from phantom.at_rest import EncryptionAtRest
 from phantom.channel import (
     Channel,
     SupportsClose,
@@ -84,6 +85,7 @@ class Service:
         self.web = WebApp(self.report, self.meter, redactor)
         self.manager = ServiceManager(environ or {})
         self.watch = LoopWatch(self.clock, self.meter, self.manager)
+        self.encryption = EncryptionAtRest(self.folder.path, self.clock, self.meter)
         self.secrets = SecretUpkeep(inventory, self._look_at_secrets_again, self.meter)
         self.channels: Mapping[str, Channel] = {}
         self.disabled: dict[str, ConfigError] = {
@@ -93,7 +95,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._journal: Journal | None = None
         self._engine: Engine | None = None
-        self._bridge: BridgeService | None = None
+        self.bridge: BridgeService | None = None
         self._bridge_error: ConfigError | None = None
         self._started_at = self.clock.now()
         self._draining = False
@@ -110,6 +112,7 @@ class Service:
         )
         await self._journal.open()
         await self.config.secrets.start()
+        await self.encryption.open(self._journal, self.config.secrets, self.core.encryption)
         self.channels = self._make_channels(self)
         engine = self._engine = Engine(self, self._journal)
         for channel in self.channels.values():
@@ -122,6 +125,7 @@ class Service:
         self._spawn(self.watch.run(), "loop watch")
         self._spawn(self._bring_up_turns(engine), "turns")
         self._spawn(self._upkeep(engine), "upkeep")
+        self._spawn(self.encryption.run(), "encryption")
         self._spawn(self._watch_journal(self._journal), "journal watch")
         self._spawn(self._watch_fatal(), "fatal")
         self._spawn(self.secrets.run(), "secret inventory")
@@ -157,7 +161,7 @@ class Service:
             if isinstance(channel, SupportsApps):
                 lending.setdefault(self.config.channels[name].kind, channel)
         try:
-            self._bridge = await open_bridge(
+            self.bridge = await open_bridge(
                 settings,
                 channels=lending,
                 data_dir=self.folder.path,
@@ -168,6 +172,7 @@ class Service:
                 journal=journal,
                 outgoing=self.outgoing,
             )
+            self.encryption.look_after(self.bridge.seals)
         except ConfigError as error:
             self._bridge_error = error
             log.error("bridge_disabled", where=error.where, what=error.message, cure=error.hint)
@@ -190,6 +195,7 @@ class Service:
         self.manager.ready(f"{len(self.channels)} channel(s)")
         try:
             await engine.start_turns()
+            engine.runner.look_after_seals(self.encryption)
         except (ConfigError, StorageError) as error:
             if not self.failed.done():
                 self.failed.set_result(error)
@@ -248,8 +254,8 @@ class Service:
             before = datetime.fromtimestamp(self.clock.now(), UTC) - KEEP
             try:
                 await engine.prune(before)
-                if self._bridge is not None:
-                    await self._bridge.prune()
+                if self.bridge is not None:
+                    await self.bridge.prune()
             except StorageError as error:
                 log.warning("upkeep_failed", what=error.message, cure=error.hint)
 
@@ -297,18 +303,21 @@ class Service:
             backlog=backlog,
             turns_running=engine.runner.running if engine else 0,
             turns_state=engine.runner.state if engine else "starting",
+            turns_trouble=engine.runner.database.trouble if engine else None,
             loop_lag=self.watch.lag,
             draining=self._draining,
             warnings=self.outgoing.warnings()
             + self.config.notices
             + self.config.secrets.warnings()
-            + self.secrets.warnings(),
+            + self.secrets.warnings()
+            + self.encryption.warnings(),
+            encryption=self.encryption.report(),
             bridge=self._bridge_report(),
         )
 
     def _bridge_report(self) -> BridgeReport | None:
-        if self._bridge is not None:
-            return self._bridge.report()
+        if self.bridge is not None:
+            return self.bridge.report()
         error = self._bridge_error
         if error is None:
             return None
@@ -321,6 +330,7 @@ class Service:
             self.meter.gauge("phantom_journal_fault", 1 if journal.fault else 0)
         self.meter.gauge("phantom_turns_running", engine.runner.running)
         self.secrets.scrape()
+        self.encryption.scrape()
         self.meter.gauge("phantom_metadata_stale", 1 if self.config.secrets.stale else 0)
 
     # --- stop ---
@@ -333,7 +343,7 @@ class Service:
         if engine is None:
             return True
         self.web.stop_listening()
-        bridge = self._bridge
+        bridge = self.bridge
         ends = [engine.pipeline.drain(self.core.drain_seconds)]
         if bridge is not None:
             ends.append(bridge.drain(self.core.drain_seconds))
@@ -348,8 +358,8 @@ class Service:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         await self.supervisor.aclose()
-        if self._bridge is not None:
-            await self._bridge.aclose()
+        if self.bridge is not None:
+            await self.bridge.aclose()
         await self.web.aclose()
         if self._engine is not None:
             await self._engine.aclose()

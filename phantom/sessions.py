@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+import structlog
+
 from phantom.agent import HistoryEntry
 from phantom.channel import Suggestion
 from phantom.journal import Journal
 from phantom.messages import Author, ConversationRef
+from phantom.sealing import DamagedRow, place_of
+
+log = structlog.get_logger("phantom.storage")
 
 HISTORY_LINES = 40
 TITLE_CHARS = 70
@@ -66,6 +71,7 @@ class Sessions:
     ) -> tuple[Session, list[HistoryEntry]]:
         """Record what the user said, once a turn, and return the session with the lines before it."""
         key = conversation.key
+        seal = self._journal.at_rest.seal_text
 
         def job(db: sqlite3.Connection) -> tuple[Session, list[HistoryEntry]]:
             db.execute(
@@ -78,7 +84,7 @@ class Sessions:
                     conversation.tenant,
                     conversation.place,
                     conversation.thread,
-                    _title(text),
+                    seal(_title(text), place_of("session", "title", key)),
                     at,
                 ),
             )
@@ -86,15 +92,24 @@ class Sessions:
             db.execute(
                 "INSERT OR IGNORE INTO history (session, epoch, turn, role, author, author_name, text, at)"
                 " VALUES (?,?,?,'user',?,?,?,?)",
-                (key, epoch, turn, author.id, author.display_name, text, at),
+                (
+                    key,
+                    epoch,
+                    turn,
+                    author.id,
+                    seal(author.display_name, place_of("history", "author_name", turn, "user")),
+                    seal(text, place_of("history", "text", turn, "user")),
+                    at,
+                ),
             )
             (own,) = db.execute("SELECT id FROM history WHERE turn = ? AND role = 'user'", (turn,)).fetchone()
             rows = db.execute(
-                "SELECT role, text, author, author_name, at FROM history"
+                "SELECT turn, role, text, author, author_name, at FROM history"
                 " WHERE session = ? AND epoch = ? AND id < ? ORDER BY id DESC LIMIT ?",
                 (key, epoch, own, HISTORY_LINES),
             ).fetchall()
-            return Session(key=key, epoch=epoch), [_line(*row) for row in reversed(rows)]
+            lines = (self._line(*row) for row in reversed(rows))
+            return Session(key=key, epoch=epoch), [line for line in lines if line is not None]
 
         result = await self._journal.write(job)
         self._remember(key)
@@ -107,11 +122,14 @@ class Sessions:
 
     async def end_turn(self, session: Session, turn: str, text: str, at: float) -> None:
         """Record the answer, once a turn."""
-        sql = (
-            "INSERT OR IGNORE INTO history (session, epoch, turn, role, text, at) VALUES (?,?,?,'assistant',?,?)",
-            (session.key, session.epoch, turn, text, at),
-        )
-        await self._journal.write(lambda db: db.execute(*sql) and None)
+        seal = self._journal.at_rest.seal_text
+        sql = "INSERT OR IGNORE INTO history (session, epoch, turn, role, text, at) VALUES (?,?,?,'assistant',?,?)"
+
+        def job(db: sqlite3.Connection) -> None:
+            stored = seal(text, place_of("history", "text", turn, "assistant"))
+            db.execute(sql, (session.key, session.epoch, turn, stored, at))
+
+        await self._journal.write(job)
 
     async def renew(self, conversation: ConversationRef, author: str) -> int:
         """Start afresh: every session of this place in which the author has spoken. Returns how many."""
@@ -129,13 +147,27 @@ class Sessions:
     async def recent(self, channel: str, tenant: str, author: str, typed: str) -> Sequence[Suggestion]:
         """The author's latest conversations whose title contains what was typed."""
         pattern = "%" + typed.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        sealed = self._journal.at_rest.ever_sealed
+        title = "opened_title(title, key)" if sealed else "title"
         sql = (
-            "SELECT key, title FROM session WHERE channel = ? AND tenant = ? AND title <> ''"
-            " AND title LIKE ? ESCAPE '\\' AND key IN (SELECT DISTINCT session FROM history WHERE author = ?)"
+            f"SELECT key, {title} AS shown FROM session WHERE channel = ? AND tenant = ? AND title <> ''"  # noqa: S608
+            " AND shown LIKE ? ESCAPE '\\' AND key IN (SELECT DISTINCT session FROM history WHERE author = ?)"
             " ORDER BY last_at DESC LIMIT 100"
         )
-        rows = await self._journal.read(lambda db: db.execute(sql, (channel, tenant, pattern, author)).fetchall())
-        return [Suggestion(label=title, value=key) for key, title in rows]
+
+        def query(db: sqlite3.Connection) -> list[tuple[str, str]]:
+            if sealed:
+                db.create_function("opened_title", 2, self._opened_title)
+            return db.execute(sql, (channel, tenant, pattern, author)).fetchall()
+
+        return [Suggestion(label=shown, value=key) for key, shown in await self._journal.read(query)]
+
+    def _opened_title(self, title: str | bytes, key: str) -> str:
+        try:
+            return self._journal.at_rest.open_text(title, place_of("session", "title", key))
+        except DamagedRow as error:
+            log.error("title_does_not_open", what=error.message, cure=error.hint)
+            return ""
 
     async def rate(self, turn: str, author: str, rating: str | None, at: float) -> None:
         """Keep one rating a person and turn; None withdraws it."""
@@ -148,6 +180,23 @@ class Sessions:
 
         await self._journal.write(job)
 
+    def _line(
+        self, turn: str, role: str, text: str | bytes, author: str, author_name: str | bytes, at: float
+    ) -> HistoryEntry | None:
+        """A line of the conversation; None for one that does not open: the agent goes on without it."""
+        opened = self._journal.at_rest.open_text
+        try:
+            return HistoryEntry(
+                role="assistant" if role == "assistant" else "user",
+                text=opened(text, place_of("history", "text", turn, role)),
+                author_id=author,
+                author_name=opened(author_name, place_of("history", "author_name", turn, role)),
+                at=at,
+            )
+        except DamagedRow as error:
+            log.error("line_does_not_open", what=error.message, cure=error.hint)
+            return None
+
     def _remember(self, key: str) -> None:
         self._known.pop(key, None)
         self._known[key] = None
@@ -158,9 +207,3 @@ class Sessions:
 def _title(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARS else line[: TITLE_CHARS - 1] + "…"
-
-
-def _line(role: str, text: str, author: str, author_name: str, at: float) -> HistoryEntry:
-    return HistoryEntry(
-        role="assistant" if role == "assistant" else "user", text=text, author_id=author, author_name=author_name, at=at
-    )

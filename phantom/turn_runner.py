@@ -6,13 +6,13 @@ What does *not* live here: the workflow itself (`turns.py`, which imports DBOS a
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sqlite3
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,13 @@ from phantom.clock import Clock
 from phantom.errors import StorageError
 from phantom.journal import Journal
 from phantom.lean_imports import deferred
+from phantom.sealing import AtRest, DamagedRow
 from phantom.storage.patience import RETRY_SECONDS
 from phantom.storage.schema import STATE_CLAIMED, STATE_IGNORED
+from phantom.storage.turns_database import TurnsDatabase
 
 if TYPE_CHECKING:
+    from phantom.at_rest import EncryptionAtRest
     from phantom.turns import TurnServices
 
 log = structlog.get_logger("phantom.turns")
@@ -36,8 +39,8 @@ APPLICATION_VERSION = "phantom-turn-1"
 what is under way. Raised only when the workflow's steps change in a way that an old checkpoint cannot follow.
 """
 SORRY = "Something went wrong on my side while I was answering. The operator's log has the details."
-EXECUTOR_THREADS = 16
-"""Worker threads of DBOS; its default is unbounded. It also becomes the loop's default executor."""
+RECHECK_SECONDS = 5.0
+"""Seconds after which a turn that waits for an approval looks in PostgreSQL whether it has missed it."""
 
 
 @dataclass(slots=True)
@@ -49,34 +52,55 @@ class _Waiting:
 
 
 class TurnRunner:
-    """`state` is starting, running or failed."""
+    """`database` is where turns are kept; `state` is starting, running, waiting (for that database) or failed."""
 
-    def __init__(self, database: Path, journal: Journal, clock: Clock, meter: Meter) -> None:
-        self._database = database
+    def __init__(self, database: TurnsDatabase, journal: Journal, clock: Clock, meter: Meter) -> None:
+        self.database = database
         self._journal = journal
         self._clock = clock
         self._meter = meter
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phantom-turns")
+        self._seal_pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="phantom-turn-seals")
+        """Of its own: whoever reseals may wait for a database that is away."""
         self._loaded = asyncio.Event()
         self._turns: Any = None
         self._dbos: Any = None
-        self.state = "starting"
+        self._state = "starting"
         self._waiting: dict[int, _Waiting] = {}
 
     async def load(self, make_services: Callable[[], TurnServices], boot: str) -> None:
-        """Import and launch DBOS in worker threads; turns begin when this is done. Raises `StorageError`."""
+        """Import and launch DBOS in worker threads; turns begin when this is done. Waits for a database that is away.
+        Raises `StorageError`.
+        """
         loop = asyncio.get_running_loop()
         try:
-            self._turns = await loop.run_in_executor(self._pool, _import_turns)
+            self._turns = await loop.run_in_executor(self._pool, _import_turns, self.database.driver)
             # Before the launch: it resumes what an earlier process left, and that needs the services at once.
             self._turns.set_boot_id(boot)
             self._turns.configure(make_services())
-            self._dbos = await loop.run_in_executor(self._pool, _launch, self._database, loop)
+            await self.database.open()
+            self._dbos = await self._launched(loop)
         except (OSError, sqlite3.Error) as error:
-            self.state = "failed"
+            self._state = "failed"
             raise StorageError(f"turns cannot start: {error}", hint="check the data folder") from error
-        self.state = "running"
+        self._state = "running"
         self._loaded.set()
+
+    async def _launched(self, loop: asyncio.AbstractEventLoop) -> Any:
+        from dbos import DBOS
+        from sqlalchemy.exc import SQLAlchemyError
+
+        while True:
+            try:
+                return await loop.run_in_executor(self._pool, _launch, self.database, loop, self._journal.at_rest)
+            except SQLAlchemyError as error:
+                await loop.run_in_executor(self._pool, DBOS.destroy)
+                await self.database.launch_failed(error)
+
+    @property
+    def state(self) -> str:
+        """See the class."""
+        return "waiting" if self.database.trouble is not None else self._state
 
     @property
     def running(self) -> int:
@@ -111,6 +135,9 @@ class TurnRunner:
             error = attempt.exception()
             if error is None:
                 return attempt.result()
+            if isinstance(error, DamagedRow):
+                log.error("turn_does_not_open", turn=run, what=error.message, cure=error.hint)
+                continue
             if not isinstance(error, dbos_error.DBOSException):
                 trace = "".join(traceback.format_exception(error))
                 log.error("turn_crashed", turn=run, error=type(error).__name__, traceback=trace)
@@ -129,6 +156,7 @@ class TurnRunner:
 
         spoiled = False
         while True:
+            await self.database.usable()
             try:
                 if spoiled:
                     await self._dbos.delete_workflows_async([run])
@@ -170,12 +198,24 @@ class TurnRunner:
     async def approve(self, workflow: str, approval: str, granted: bool) -> None:
         """Answer a turn that waits for a person."""
         await self._loaded.wait()
+        await self.database.usable()
         await self._dbos.send_async(workflow, granted, approval)
 
     async def prune(self, before: datetime) -> int:
-        """Forget the checkpoints of turns that began before `before` and have ended. Returns how many."""
-        if self._dbos is None:
+        """Forget the checkpoints of turns that began before `before` and have ended. Returns how many. Raises
+        `StorageError`.
+        """
+        if self._dbos is None or self.database.trouble is not None:
             return 0
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            return await self._prune(before)
+        except SQLAlchemyError as error:
+            what = f"old turns cannot be forgotten: {type(error).__name__}"
+            raise StorageError(what, hint="tried again later") from error
+
+    async def _prune(self, before: datetime) -> int:
         ended = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
         old = await self._dbos.list_workflows_async(
             status=ended, end_time=before.isoformat(), limit=500, load_input=False, load_output=False
@@ -184,56 +224,65 @@ class TurnRunner:
             await self._dbos.delete_workflows_async([workflow.workflow_id for workflow in old])
         return len(old)
 
+    def look_after_seals(self, encryption: EncryptionAtRest) -> None:
+        """Have the checkpoints brought under the present key. After `load`."""
+        if encryption.vault is None or self._dbos is None:
+            return
+        from dbos._dbos import _get_dbos_instance
+
+        from phantom.storage.turn_seals import TurnResealing
+
+        encryption.look_after(TurnResealing(_get_dbos_instance()._sys_db, encryption.vault, self._seal_pool))
+
     async def aclose(self) -> None:
         """Stop DBOS. Turns under way are resumed by the next start."""
-        if self._turns is None:
-            return
-        await self._turns.cancel_all()
+        if self._turns is not None:
+            await self._turns.cancel_all()
+        self.database.let_go()
         if self._dbos is not None:
             # DBOS made its own pool the loop's default and now shuts it down: not from one of its own threads, and
             # whoever needs the default pool after this gets a fresh one.
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._pool, self._dbos.destroy)
             loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="phantom"))
-        self._turns.configure(None)
+        if self._turns is not None:
+            self._turns.configure(None)
+        await self.database.aclose()
+        self._seal_pool.shutdown(wait=False)
 
 
-def _import_turns() -> ModuleType:
+def _import_turns(driver: str) -> ModuleType:
     """0.3 s and 30 MB, most of it DBOS."""
-    with deferred("psycopg"):
+    if driver:
+        importlib.import_module(driver)
+    with deferred("psycopg"):  # without effect on what is loaded already
         from phantom import turns
 
     return turns
 
 
-def _launch(database: Path, loop: asyncio.AbstractEventLoop) -> Any:
-    """Open the workflow database and start DBOS. In a worker thread: the loop stays free meanwhile.
-
-    NORMAL is enough here: a checkpoint lost to a power cut only repeats a step, while the journal (FULL) still holds
-    the event and the outbox what was sent.
-    """
-    import sqlalchemy as sa
+def _launch(database: TurnsDatabase, loop: asyncio.AbstractEventLoop, at_rest: AtRest) -> Any:
+    """Start DBOS on the database. In a worker thread: the loop stays free meanwhile."""
     from dbos import DBOS, DBOSConfig
+    from dbos._sys_db import SystemDatabase
 
-    url = f"sqlite:///{database}"
-    engine = sa.create_engine(url)
-
-    @sa.event.listens_for(engine, "connect")
-    def _pragmas(connection: Any, _record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 30000", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
+    from phantom.storage.turn_seals import CheckpointSerializer
 
     config: DBOSConfig = {
         "name": "phantom",
-        "system_database_url": url,
-        "system_database_engine": engine,
+        "system_database_url": database.url,
+        "system_database_engine": database.engine(),
         "application_version": APPLICATION_VERSION,
         "executor_id": "phantom",
         "log_level": "ERROR",
-        "max_executor_threads": EXECUTOR_THREADS,
+        "max_executor_threads": database.threads,
         "notification_listener_polling_interval_sec": 0.1,
+        "serializer": CheckpointSerializer(at_rest),
     }
+    if database.schema is not None:
+        config["dbos_system_schema"] = database.schema
+        # What was said while DBOS's listening connection was cut is found by looking, by default once a minute.
+        SystemDatabase._notification_fallback_polling_interval = RECHECK_SECONDS
     instance: Any = DBOS(config=config)
     # Recovered workflows must run on our loop. DBOS adopts the loop that runs where `launch` is called, which a worker
     # thread does not have, so it is told here; without a running loop its own detection leaves this value alone.

@@ -11,6 +11,7 @@ this module behind the listening receivers.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -119,9 +120,12 @@ async def turn_workflow(turn_id: str, channel_name: str, seq: int) -> str:
     presenter = Presenter(channel, services.egress, services.clock, turn_id, message, resumed=resumed, shown=shown)
     await presenter.start()
     try:
-        return await _answer(services, channel, presenter, turn_id, message, loaded)
+        outcome = await _answer(services, channel, presenter, turn_id, message, loaded)
     finally:
         await presenter.abandon()  # a step that an earlier run finished is not run again, nor is its `finish`
+    if services.journal.at_rest.ever_sealed:
+        await asyncio.to_thread(_remove_files, _files_folder(services, turn_id))
+    return outcome
 
 
 _BOOT = ""
@@ -178,7 +182,7 @@ async def _fetch_files(
     fetched: list[dict[str, Any]] = []
     if not message.attachments:
         return fetched
-    folder = services.files_dir / turn_id.replace("/", "_").replace(":", "_")
+    folder = _files_folder(services, turn_id)
     await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
     for attachment in message.attachments:
         if not isinstance(channel, SupportsDownload) or Capability.ATTACH_IN not in channel.capabilities:
@@ -192,6 +196,21 @@ async def _fetch_files(
         else:
             fetched.append({"file": asdict(local)})
     return fetched
+
+
+def _files_folder(services: TurnServices, turn_id: str) -> Path:
+    """Where a turn's attachments are."""
+    return services.files_dir / turn_id.replace("/", "_").replace(":", "_")
+
+
+def _remove_files(folder: Path) -> None:
+    """With an encryption key set, attachments, which are plain files, last no longer than their turn."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return  # nothing was attached
+    except OSError as error:
+        log.warning("attachments_not_removed", folder=folder.name, error=error.strerror)
 
 
 def _turn(

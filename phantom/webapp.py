@@ -64,7 +64,10 @@ class WebApp:
             app.router.add_post(path.decode(), _slow_lane(path, route))
         quiet = logging.getLogger("phantom.http")
         quiet.addFilter(_worth_a_line)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet)
+        # Bodies stay as they came: a signature covers these bytes, and a small body must not unpack to a large one.
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet, auto_decompress=False
+        )
         await self._runner.setup()
         fallback = self._runner.server
         if fallback is None:
@@ -97,7 +100,7 @@ class WebApp:
         headers = {"Cache-Control": "no-store"}
         if "text/html" in request.headers.get("Accept", ""):
             headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
-            page = self._redactor.clean_known(render_page(report))
+            page = self._redactor.inspect(render_page(report), shapes="tokens").text
             return web.Response(status=status, text=page, content_type="text/html", headers=headers)
         shown = self._redactor.clean_value(report.as_json())
         body = orjson.dumps(shown, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -115,7 +118,7 @@ class WebApp:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         self._meter.gauge("phantom_journal_backlog", (await self._report()).backlog)
-        page = self._redactor.clean_known(self._meter.render().decode())
+        page = self._redactor.inspect(self._meter.render().decode(), shapes="tokens").text
         return web.Response(body=page.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
@@ -153,6 +156,8 @@ def _slow_lane(path: bytes, route: SignedRoute) -> Handler:
                 body = await _read(request, route.max_body)
         except TimeoutError:
             return _response(route.refused(408), close=True)
+        except (web.RequestPayloadError, ConnectionError):  # broken off; nobody may be there to read this
+            return _response(route.refused(400), close=True)
         if body is None:
             return _response(route.refused(413), close=True)
         answered: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()

@@ -36,6 +36,8 @@ COUNT = 30
 _NO_LETTER = re.compile(rb"[^0-9a-z]+")
 _LETTERS = string.ascii_letters + string.digits
 _LEAST = 12
+_LEAST_DISTINCT = 6
+"""A test's stand-in such as seventy times `x` also stands in long texts of other tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,12 @@ def _whole_suite(arguments: list[str]) -> int:
         print(f"searching {size / 1e6:.0f} MB for {len(secrets)} secrets in {len(spellings('x'))} encodings")
         printed = said / "printed.txt"
         output = printed.read_bytes() if printed.exists() else b""
-        hits = [*hunt.folder(base), *hunt.bytes("what the tests printed", output), *_of_daemons(hunt, said / "daemons")]
+        hits = [
+            *hunt.folder(base),
+            *hunt.bytes("what the tests printed", output),
+            *_of_daemons(hunt, said / "daemons"),
+            *hits_in_records(hunt, said),
+        ]
         return report(hits) or status
 
 
@@ -213,6 +220,24 @@ def _of_daemons(planted: Hunt, records: Path) -> Iterator[Hit]:
             yield from hunt.text(where, record["output"])
         if folder.is_dir():
             yield from own.folder(folder)
+
+
+def hits_in_records(planted: Hunt, said: Path) -> Iterator[Hit]:
+    """Pages, error answers, what arrived at platforms, what commands printed: for what was planted, and for whatever
+    was secret to any daemon or command of the run (`phantom/testing/hunt_record.py`).
+    """
+    own: dict[str, str] = {}
+    for path in said.glob("secrets-*.jsonl"):
+        for line in path.read_bytes().splitlines():
+            found = {name: value for name, value in json.loads(line).items() if not name.startswith(PREFIX)}
+            own |= {value: name for name, value in found.items() if len(set(value)) >= _LEAST_DISTINCT}
+    live = Hunt({f"{name} ({number})": value for number, (value, name) in enumerate(own.items())})
+    print(f"and for {len(own)} secrets that its daemons and commands had, in:")
+    for path in sorted(said.glob("*-*.txt")):
+        data = path.read_bytes()
+        print(f"  {path.name}: {len(data) / 1e6:.1f} MB")
+        for hunt in (planted, live):
+            yield from hunt.bytes(path.name, data)
 
 
 def main(arguments: list[str]) -> int:

@@ -47,6 +47,13 @@ class WebhookSecretDetector(RegexBasedDetector):
     )
 
 
+class PhantomEncryptionKeyDetector(RegexBasedDetector):
+    """Keys that a data folder is encrypted with."""
+
+    secret_type = "Phantom encryption key"  # noqa: S105 - the kind's name
+    denylist = (re.compile(r"\bpek_[0-9a-f]{8}_[A-Za-z0-9_-]{43}"),)
+
+
 class SlackAppTokenDetector(RegexBasedDetector):
     """App-level, rotating and refresh tokens, which detect-secrets' own detector does not know."""
 

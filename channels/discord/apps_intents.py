@@ -34,7 +34,7 @@ FLAGS = {
     "GuildVoiceStates": ("voice_states",),
 }
 """What discord.py calls them."""
-_MAY_SEE_MEMBERS = (1 << 14) | (1 << 15)
+MAY_SEE_MEMBERS = (1 << 14) | (1 << 15)
 """Application flags: granted, or switched on in an app of fewer than a hundred servers."""
 
 
@@ -45,7 +45,7 @@ def wanted(events: Iterable[str]) -> frozenset[str]:
 
 def granted(names: frozenset[str], flags: int) -> frozenset[str]:
     """Those of them that the application may have, by its flags; of the others the log says how to get them."""
-    if GUILD_MEMBERS not in names or flags & _MAY_SEE_MEMBERS:
+    if GUILD_MEMBERS not in names or flags & MAY_SEE_MEMBERS:
         return names
     log.warning(
         "intent_not_asked_for",

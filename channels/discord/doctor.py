@@ -6,6 +6,7 @@ What does *not* live here: what is looked at in servers (`doctor_servers.py`), p
 
 from __future__ import annotations
 
+from channels.discord.apps_intents import MAY_SEE_MEMBERS
 from channels.discord.boot import check_bot_token, token_of
 from channels.discord.decode import mapping, number, text
 from channels.discord.doctor_servers import check_commands, check_guilds
@@ -59,7 +60,7 @@ async def diagnose(settings: DiscordSettings, context: ChannelContext, rest: Dis
     findings += await _install(install, me)
     findings.append(_clock(rest.clock_skew))
     if settings.transport == "gateway":
-        findings.append(_intents(settings, me))
+        findings += [_intents(settings, me), _members(me)]
         findings += await _gateway(settings, rest)
     else:
         findings.append(await _signing(settings, context, install, me, rest))
@@ -101,6 +102,16 @@ def _intents(settings: DiscordSettings, me: DiscordSelf) -> Finding:
     if me.flags & MESSAGE_CONTENT:
         return ok("Message Content Intent is switched on")
     return fail("Message Content Intent is switched off: the gateway will refuse to serve (4014)", INTENT_CURE)
+
+
+def _members(me: DiscordSelf) -> Finding:
+    """The agent itself never needs it, so its absence is no fault."""
+    if me.flags & MAY_SEE_MEMBERS:
+        return ok("Server Members Intent is switched on")
+    return ok(
+        "Server Members Intent is switched off: bridge apps get no guildMemberAdd, guildMemberRemove and "
+        "guildMemberUpdate; nothing else needs it"
+    )
 
 
 async def _gateway(settings: DiscordSettings, rest: DiscordRest) -> list[Finding]:

@@ -33,7 +33,7 @@ def build(settings: DiscordSettings, context: ChannelContext) -> Channel:
         with contextlib.suppress(SecretError):
             check_public_key(settings.public_key.reveal())
     rest = DiscordRest(token=token, base_url=settings.api_base_url, clock=context.clock, meter=context.meter)
-    memo = Memo(Path(context.data_dir) / "memo.jsonl")
+    memo = Memo(Path(context.data_dir) / "memo.jsonl", at_rest=context.at_rest)
     behaviour = DiscordBehaviour(settings, context, rest, memo)
     install = Install(settings, context)
     apps = DiscordApps(rest, context, install.guilds)

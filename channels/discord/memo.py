@@ -16,6 +16,8 @@ import orjson
 import structlog
 
 from channels.discord.disk import written
+from phantom.errors import StorageError
+from phantom.sealing import MARK, PLAIN, AtRest, DamagedRow, SealedFile, as_text, from_text, place_of
 
 log = structlog.get_logger(__name__)
 
@@ -23,8 +25,9 @@ log = structlog.get_logger(__name__)
 class Memo:
     """Short keys to short texts."""
 
-    def __init__(self, path: Path, keep: int = 20_000) -> None:
+    def __init__(self, path: Path, keep: int = 20_000, at_rest: AtRest = PLAIN) -> None:
         self._path = path
+        self._at_rest = at_rest
         self._keep = keep
         self._known: OrderedDict[str, str] = OrderedDict()
         self._lines = 0
@@ -43,10 +46,12 @@ class Memo:
                 except (orjson.JSONDecodeError, TypeError, ValueError):
                     continue  # a line cut short by a crash
                 if isinstance(key, str) and isinstance(value, str):
-                    self._know(key, value)
+                    self._recall(key, value)
             self._lines = len(lines)
             self._trim()
             self._loaded = True
+        name = f"{self._path.parent.name} {self._path.stem}"
+        self._at_rest.look_after(SealedFile(name=name, write_anew=self._write_anew))
 
     def get(self, key: str) -> str:
         """What was remembered, "" for nothing."""
@@ -67,13 +72,39 @@ class Memo:
         async with self._writing:
             try:
                 if self._lines + len(new) > 2 * self._keep:
-                    await written(_rewrite, self._path, list(self._known.items()))
+                    await written(_rewrite, self._path, self._stored(self._known))
                     self._lines = len(self._known)
                 else:
-                    await written(_append, self._path, list(new.items()))
+                    await written(_append, self._path, self._stored(new))
                     self._lines += len(new)
             except OSError as error:
                 log.warning("memo_not_written", channel="discord", cure=error.strerror or "check the data folder")
+
+    async def _write_anew(self) -> None:
+        """Under the present encryption key, all of it."""
+        async with self._writing:
+            try:
+                await written(_rewrite, self._path, self._stored(self._known))
+            except OSError as error:
+                raise StorageError(f"{self._path.name} cannot be written: {error.strerror}") from error
+            self._lines = len(self._known)
+
+    def _stored(self, entries: Mapping[str, str]) -> list[tuple[str, str]]:
+        """The entries as they are kept: values sealed where a key is set."""
+        found = []
+        for key, value in entries.items():
+            kept = self._at_rest.seal_text(value, place_of("memo", "value", key))
+            found.append((key, kept if isinstance(kept, str) else as_text(kept)))
+        return found
+
+    def _recall(self, key: str, value: str) -> None:
+        if value.startswith(MARK):
+            try:
+                value = self._at_rest.open(from_text(value), place_of("memo", "value", key)).decode()
+            except DamagedRow as error:
+                log.warning("memo_does_not_open", channel="discord", what=error.message, cure=error.hint)
+                return
+        self._know(key, value)
 
     def _know(self, key: str, value: str) -> None:
         self._known[key] = value

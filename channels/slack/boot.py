@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from channels.slack.settings import APP_TOKEN_PREFIXES, BOT_TOKEN_PREFIXES, check_prefix
+from channels.slack.signing import CURE, usable
 from channels.slack.team import Binding
 from channels.slack.web import SlackSelf, SlackWeb
 from phantom.channel import ChannelContext
@@ -92,8 +93,8 @@ def check_app_token(secret: Secret) -> None:
 
 def check_signing(secret: Secret, where: str) -> None:
     """Raises `ConfigError` for an empty signing secret: anyone could sign with it."""
-    if len(secret.reveal()) < 16:
-        raise ConfigError("is too short to be a signing secret", where=where, hint="copy it again, whole")
+    if not usable(secret.peek()):
+        raise ConfigError("is too short to be a signing secret", where=where, hint=CURE)
 
 
 async def _refreshed(secrets: Sequence[Secret]) -> None:

@@ -7,9 +7,9 @@ team binding (`team.py`), meaning (`normalise.py`). A post is answered 200 only 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -59,11 +59,26 @@ class Serving:
     """Our own user id, "" when it is not known."""
 
 
+class SigningSecrets(Protocol):
+    """What the receiver needs of `signing.Signing`."""
+
+    def plaintexts(self) -> Sequence[str]:
+        """The texts in force now. Raises `SecretError` or `MetadataError` when there are none."""
+        ...
+
+    def matched(self, place: int) -> None:
+        """A post was signed with the text at that place of what `plaintexts` gave last."""
+        ...
+
+    async def refresh(self) -> object:
+        """Read them again at their origin. Raises the same."""
+        ...
+
+
 class SlackHttpReceiver:
     """A `SignedRoute` for the three Slack paths. Answers 503 until `open`, and again after `close`.
 
-    `secrets` gives the plaintexts in force now (None: no Slack over HTTP is configured), `refresh` reads them again at
-    their origin. `events` tells bridge apps.
+    `signing` knows the secrets in force (None: no Slack over HTTP is configured). `events` tells bridge apps.
     """
 
     paths = frozenset({EVENTS, INTERACTIVITY, COMMANDS})
@@ -73,8 +88,7 @@ class SlackHttpReceiver:
         *,
         clock: Clock,
         meter: Meter,
-        secrets: Callable[[], Sequence[str]] | None = None,
-        refresh: Callable[[], Awaitable[object]] | None = None,
+        signing: SigningSecrets | None = None,
         max_body: int = 1_048_576,
         body_timeout: float = 10.0,
         events: AppEvents | None = None,
@@ -85,12 +99,12 @@ class SlackHttpReceiver:
         self._clock = clock
         self._meter = meter
         self._events = events
-        self._secrets = secrets
+        self._signing = signing
         self._plaintexts: Sequence[str] = ()
         self._plaintexts_at = 0.0
         self._accepted = meter.counter(REQUESTS, channel=CHANNEL, outcome="accepted")
         self._duplicate = meter.counter(REQUESTS, channel=CHANNEL, outcome="duplicate")
-        self._recheck = Recheck(refresh, clock) if refresh is not None else None
+        self._recheck = None if signing is None else Recheck(signing.refresh, clock)
         self._serving: Serving | None = None
         self._screened: tuple[RequestHead, Claim] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,7 +144,7 @@ class SlackHttpReceiver:
     def _judge(self, head: RequestHead, body: bytes, answer: AnswerSink, *, last: bool) -> None:
         """Authenticate, then go on. `last`: the secret was just read again, so a wrong MAC is final."""
         serving = self._serving
-        if serving is None or self._secrets is None:
+        if serving is None or self._signing is None:
             return answer(self._unready())
         now = self._clock.now()
         # Most bodies arrive with their head, so one remembered claim spares a second reading; where another request
@@ -145,9 +159,11 @@ class SlackHttpReceiver:
         if known is None:
             return answer(self._refuse("no_secret", answers.NOT_READY))
         post = (claim, head.method, head.path, body)
-        if serving.scheme.matches(*post, known) or (
-            self._changed(known, now) and serving.scheme.matches(*post, self._plaintexts)
-        ):
+        place = serving.scheme.which(*post, known)
+        if place < 0 and self._changed(known, now):
+            place = serving.scheme.which(*post, self._plaintexts)
+        if place >= 0:
+            self._signing.matched(place)
             return self._authentic(serving, head.path, body, claim, now, answer)
         if not last and self._recheck is not None:
 
@@ -162,10 +178,10 @@ class SlackHttpReceiver:
         """The plaintexts in force, asked for once a second; None when there are none."""
         if 0 <= now - self._plaintexts_at < SECRETS_FOR:
             return self._plaintexts
-        if self._secrets is None:
+        if self._signing is None:
             return None
         try:
-            self._plaintexts, self._plaintexts_at = self._secrets(), now
+            self._plaintexts, self._plaintexts_at = self._signing.plaintexts(), now
         except (SecretError, MetadataError):
             return None
         return self._plaintexts
@@ -286,7 +302,7 @@ class SlackHttpReceiver:
         task.add_done_callback(self._tasks.discard)
 
     def _unready(self) -> HttpAnswer:
-        if self._secrets is None:
+        if self._signing is None:
             return self._refuse("not_configured", answers.NOT_CONFIGURED)
         return self._refuse("not_ready", answers.NOT_READY)
 

@@ -14,10 +14,11 @@ from channels.slack.apps_events import AppEvents
 from channels.slack.boot import Bound, boot_gateway, boot_token, check_signing
 from channels.slack.http_receiver import Serving, SlackHttpReceiver
 from channels.slack.settings import SlackSettings
+from channels.slack.signing import Signing
 from channels.slack.verify import DirectScheme, GatewayScheme, Scheme
 from channels.slack.web import SlackWeb
 from phantom.channel import ChannelContext, Inbox
-from phantom.errors import MetadataError, SecretError
+from phantom.errors import MetadataError
 from phantom.secrets import Secret
 from phantom.webhooks import SignedRoute
 
@@ -52,8 +53,7 @@ class HttpTransport:
         self._receiver = SlackHttpReceiver(
             clock=context.clock,
             meter=context.meter,
-            secrets=signing[0].candidates if len(signing) == 1 else self._plaintexts,
-            refresh=self._refresh,
+            signing=Signing(signing, context.meter),
             max_body=settings.max_body,
             body_timeout=settings.body_timeout,
             events=events,
@@ -101,19 +101,3 @@ class HttpTransport:
             await self._context.tenant_status.agent_ready("http")
         except MetadataError as error:
             log.warning("agent_ready_not_reported", channel="slack", code=error.code, detail=error.message)
-
-    def _plaintexts(self) -> list[str]:
-        found: list[str] = []
-        for secret in self._signing:
-            found += secret.candidates()
-        return found
-
-    async def _refresh(self) -> bool:
-        changed = False
-        for secret in self._signing:
-            try:
-                changed = await secret.refresh() or changed
-            except SecretError:
-                if secret is self._signing[0]:
-                    raise
-        return changed

@@ -2,7 +2,7 @@
 
 What does *not* live here: the order of checks and the answers (`http_receiver.py`). Signature schemes: the gateway's
 v1 and v2 and Slack's own v0 (https://docs.slack.dev/authentication/verifying-requests-from-slack). `read` judges the
-head before a body is read, `matches` the whole post. Garbage never raises: it is a reason label.
+head before a body is read, `which` the whole post. Garbage never raises: it is a reason label.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Scheme(Protocol):
         """The claim of a well-formed, fresh head; otherwise the reason label. `now` is seconds since the epoch."""
         ...
 
-    def matches(self, claim: Claim, method: bytes, path: bytes, body: bytes, secrets: Iterable[str]) -> bool:
-        """Whether the MAC is right under any of `secrets`. Constant time for one secret."""
+    def which(self, claim: Claim, method: bytes, path: bytes, body: bytes, secrets: Iterable[str]) -> int:
+        """The place among `secrets` of the one under which the MAC is right, -1 for none. Constant time for one."""
         ...
 
 
@@ -84,13 +84,13 @@ class _Keys:
     def __init__(self) -> None:
         self._states: dict[str, tuple[_Hash, _Hash]] = {}
 
-    def signed(self, message: bytes, mac: bytes, secrets: Iterable[str]) -> bool:
-        """Whether `mac` (64 hex digits) is right under any of `secrets`."""
-        for secret in secrets:  # noqa: SIM110 - a generator would cost more than the comparison
+    def which(self, message: bytes, mac: bytes, secrets: Iterable[str]) -> int:
+        """The place of the first of `secrets` under which `mac` (64 hex digits) is right, -1 for none."""
+        for place, secret in enumerate(secrets):
             # An empty key would let anyone sign: it never verifies anything.
             if secret and compare_digest(self._mac(secret, message), mac):
-                return True
-        return False
+                return place
+        return -1
 
     def _mac(self, secret: str, message: bytes) -> bytes:
         inner, outer = self._states.get(secret) or self._prepare(secret)
@@ -147,12 +147,12 @@ class GatewayScheme:
             return reason
         return Claim(number, mac, stamp, headers.get(b"x-phantom-slack-event-id", b""))
 
-    def matches(self, claim: Claim, method: bytes, path: bytes, body: bytes, secrets: Iterable[str]) -> bool:
+    def which(self, claim: Claim, method: bytes, path: bytes, body: bytes, secrets: Iterable[str]) -> int:
         version, mac, stamp, event_id = claim
         if version == 1:
-            return self._keys.signed(b"%b:%b:%b" % (stamp, event_id, body), mac, secrets)
+            return self._keys.which(b"%b:%b:%b" % (stamp, event_id, body), mac, secrets)
         parts = (b"v2", method, path, self._tenant, stamp, event_id, hashlib.sha256(body).hexdigest().encode())
-        return self._keys.signed(b"\n".join(parts), mac, secrets)
+        return self._keys.which(b"\n".join(parts), mac, secrets)
 
 
 class DirectScheme:
@@ -174,5 +174,5 @@ class DirectScheme:
         reason = _drift(stamp, 1000, now)
         return reason or Claim(0, mac, stamp, b"")
 
-    def matches(self, claim: Claim, method: bytes, path: bytes, body: bytes, secrets: Iterable[str]) -> bool:
-        return self._keys.signed(b"v0:%b:%b" % (claim.stamp, body), claim.mac, secrets)
+    def which(self, claim: Claim, method: bytes, path: bytes, body: bytes, secrets: Iterable[str]) -> int:
+        return self._keys.which(b"v0:%b:%b" % (claim.stamp, body), claim.mac, secrets)

@@ -14,6 +14,10 @@ from yarl import URL
 from channels.webhook.addresses import is_loopback, is_public
 
 MAX_URL = 2048
+_HTTPS = 443
+_FIRST_UNPRIVILEGED = 1024
+"""The other ports below belong to services of another kind, which a post must not be made to talk to."""
+_UNLISTED = "names a host that is not on the list of callback hosts"
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _INTERNAL = ("localhost", "local", "localdomain", "internal", "intranet", "lan", "home.arpa", "onion")
@@ -41,16 +45,18 @@ def why_refused(url: str, *, hosts: tuple[str, ...] = (), insecure: bool = False
     # Two parsers must agree on where it leads: what is checked here is what the client will connect to.
     if not host or port == 0 or (parsed.raw_host, parsed.scheme) != (host, parts.scheme):
         return "must name a host"
-    return _why_host_refused(parts.scheme, host, hosts, insecure)
-
-
-def _why_host_refused(scheme: str, host: str, hosts: tuple[str, ...], insecure: bool) -> str:
     if insecure and (host == "localhost" or is_loopback(host)):
-        return "" if _listed(host, hosts) else "names a host that is not on the list of callback hosts"
+        return "" if _listed(host, hosts) else _UNLISTED
+    if port is not None and port != _HTTPS and port < _FIRST_UNPRIVILEGED:
+        return f"must name no port below {_FIRST_UNPRIVILEGED} but {_HTTPS}"
+    return _why_host_refused(parts.scheme, host, hosts)
+
+
+def _why_host_refused(scheme: str, host: str, hosts: tuple[str, ...]) -> str:
     if scheme != "https":
         return "must begin with https://"
     if not _listed(host, hosts):
-        return "names a host that is not on the list of callback hosts"
+        return _UNLISTED
     return "" if _may_be_public(host) else "must name a public host"
 
 

@@ -20,7 +20,6 @@ from channels.webhook.normalise import Ticket
 from channels.webhook.pinned import PinnedClient
 from channels.webhook.receiver import EndpointReceiver
 from channels.webhook.sayings import saying_of
-from channels.webhook.secret_format import CURE
 from channels.webhook.settings import WebhookSettings
 from channels.webhook.task_records import GIVEN_UP, PENDING
 from channels.webhook.tasks import TaskStore
@@ -207,11 +206,11 @@ class WebhookChannel:
     def health(self) -> ChannelHealth:
         state, detail, cure = self._state, self._detail, self._cure
         if state == "ready":
-            trouble = next((one for endpoint in self._endpoints.values() if (one := endpoint.keys.trouble)), "")
+            troubled = next((endpoint.keys for endpoint in self._endpoints.values() if endpoint.keys.trouble), None)
             if not any(endpoint.keys.usable for endpoint in self._endpoints.values()):
                 state = "auth_failed"
-            if trouble:
-                detail, cure = trouble, CURE
+            if troubled is not None:
+                detail, cure = troubled.trouble, troubled.cure
         events = [receiver.last_event_at for receiver in self._receivers if receiver.last_event_at is not None]
         counts = self._callbacks.counts
         slots = self._usage.endpoints.values()

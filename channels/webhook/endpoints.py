@@ -83,7 +83,7 @@ def _check_distinct(slots: dict[str, tuple[Slot, ...]]) -> None:
     for name, ones in slots.items():
         for slot in ones:
             try:
-                text = slot.secret.reveal()
+                text = slot.secret.peek()
             except (SecretError, MetadataError):
                 continue
             if seen.setdefault(text, name) != name:

@@ -17,5 +17,5 @@ def build(settings: WebhookSettings, context: ChannelContext) -> Channel:
         context,
         endpoints_of(settings, context.clock),
         client=PinnedClient(insecure=settings.insecure_callbacks),
-        store=TaskStore(context.data_dir, context.clock),
+        store=TaskStore(context.data_dir, context.clock, at_rest=context.at_rest),
     )

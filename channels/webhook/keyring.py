@@ -22,6 +22,10 @@ DEFAULT, BACKUP = "default", "backup"
 RECHECK_SECONDS = 10.0
 """Between two looks at the origin, so that forged posts cannot make Phantom hammer the source of its secrets."""
 MAX_WAITING = 64
+SAME_CURE = (
+    "finish the rotation that was cut short (`phantom secrets rotate webhook --write`), or unset the backup"
+    " (`phantom secrets retire webhook --write`)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +50,11 @@ class Keyring:
         self._waiting = 0
 
     def verified(self, claim: Claim, body: bytes) -> str:
-        """Which secret signed the post: default or backup, "" for neither."""
-        return next((slot for slot, key in self._in_force() if matches(claim, body, key)), "")
+        """Which secret signed the post: default or backup, "" for neither. It counts as a use of that one."""
+        name = next((slot for slot, key in self._in_force() if matches(claim, body, key)), "")
+        if name:
+            next(slot.secret for slot in self.slots if slot.name == name).used()
+        return name
 
     @property
     def worth_asking(self) -> bool:
@@ -81,6 +88,7 @@ class Keyring:
             found.setdefault(slot, key)
         if not found:
             raise SecretError(f"{self.slots[0].where} cannot be used", hint=CURE)
+        self.slots[0].secret.used()
         return tuple(found.values())
 
     @property
@@ -91,6 +99,15 @@ class Keyring:
     @property
     def trouble(self) -> str:
         """What is wrong with the secrets now, fit for print; "" when all is well."""
+        return self._unfit or same_secret(self.slots)
+
+    @property
+    def cure(self) -> str:
+        """What helps against `trouble`."""
+        return SAME_CURE if not self._unfit and same_secret(self.slots) else CURE
+
+    @property
+    def _unfit(self) -> str:
         return next((found for slot in self.slots if (found := _trouble(slot))), "")
 
     async def aclose(self) -> None:
@@ -102,14 +119,18 @@ class Keyring:
 
     def _in_force(self) -> tuple[tuple[str, Key], ...]:
         """The secrets are asked for each time, which is cheap; what they mean is worked out when they change. So a
-        secret that was rotated out verifies nothing from that moment on.
+        secret that was rotated out verifies nothing from that moment on. A backup that is the same as the default is
+        none.
         """
         found: list[tuple[str, str]] = []
+        default = ""
         for slot in self.slots:
             try:
-                found += [(slot.name, text) for text in slot.secret.candidates()]
+                known = slot.secret.candidates()
             except (SecretError, MetadataError):
                 continue  # `trouble` tells
+            default = default or (known[0] if slot.name == DEFAULT else "")
+            found += [(slot.name, text) for text in known if slot.name == DEFAULT or text != default]
         texts = tuple(found)
         if texts != self._texts:
             # What is the backup and was the default a moment ago counts as the backup: it is on its way out.
@@ -132,28 +153,37 @@ class Keyring:
 
 def _trouble(slot: Slot) -> str:
     try:
-        reason = why_unfit(slot.secret.reveal())
+        reason = why_unfit(slot.secret.peek())
     except (SecretError, MetadataError) as error:
         return "" if slot.name == BACKUP else f"{slot.where}: {error.message}"
     return f"{slot.where} {reason}" if reason else ""
 
 
+def same_secret(slots: tuple[Slot, ...]) -> str:
+    """What is wrong when the backup is the default over again, "" when it is not. That is what a rotation of two files
+    leaves when it is cut short between them; such a backup lets nobody in whom the default does not.
+    """
+    texts = [_known(slot) for slot in slots]
+    if len(texts) < 2 or texts[0] is None or texts[0] != texts[1]:
+        return ""
+    return f"{slots[1].where} is the same secret as {slots[0].where}, so there is no backup"
+
+
 def check_slots(slots: tuple[Slot, ...]) -> None:
-    """Check what is known already. Raises `ConfigError` for a secret that is unfit, or the same in both places."""
-    seen: dict[str, str] = {}
+    """Check what is known already. Raises `ConfigError` for a secret that is unfit; warns of a backup that is none."""
     for slot in slots:
-        try:
-            text = slot.secret.reveal()
-        except (SecretError, MetadataError):
-            continue  # its source has yet to give it: `prove` judges it
-        reason = why_unfit(text)
+        text = _known(slot)
+        reason = why_unfit(text) if text is not None else ""
         if reason:
             raise ConfigError(reason, where=slot.where, hint=CURE, code="unfit_secret")
-        if text in seen:
-            raise ConfigError(
-                f"is the same secret as {seen[text]}",
-                where=slot.where,
-                hint="unset the backup, or give each its own: a backup is what was the default before a rotation",
-                code="same_secret",
-            )
-        seen[text] = slot.where
+    same = same_secret(slots)
+    if same:
+        log.warning("webhook_backup_not_used", what=same, cure=SAME_CURE)
+
+
+def _known(slot: Slot) -> str | None:
+    """The text, None while its source has yet to give it: `prove` judges it then."""
+    try:
+        return slot.secret.peek()
+    except (SecretError, MetadataError):
+        return None

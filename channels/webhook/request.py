@@ -5,6 +5,7 @@ What does *not* live here: whether the callback address is allowed (`callback_ur
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ MAX_METADATA_VALUE = 512
 _FIELDS = ("text", "conversation", "user", "callback_url", "mode", "metadata")
 _CONVERSATION = re.compile(r"[A-Za-z0-9._:@+=-]{1,128}")
 _TASK = re.compile(r"task_[0-9a-f]{32}")
-_SHOWN = 64
+_NAMEABLE = re.compile(r"(?:[A-Za-z_]{1,32}\.)?[A-Za-z_]{1,32}")
+"""Of which names an answer speaks: no others, since what stands in the wrong place may be a secret."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 Scalar = str | int | float | bool | None
 
@@ -30,8 +33,13 @@ class BadRequest(Exception):
     def __init__(self, what: str, field: str = "", *, status: int = 422) -> None:
         super().__init__(what)
         self.what = what
-        self.field = field[:_SHOWN]
+        self.field = field if not field or _NAMEABLE.fullmatch(field) else f"{_section(field)}…"
         self.status = status
+
+
+def _section(field: str) -> str:
+    within, dot, _ = field.partition(".")
+    return within + dot if within in ("user", "metadata") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +57,13 @@ class Ask:
 
 def parse_ask(body: bytes) -> Ask:
     """The question in a post. Raises `BadRequest`."""
-    fields = _object(body)
-    _known(fields, _FIELDS, "")
+    fields = _object(body, _FIELDS)
     text = _text(fields, "text", MAX_TEXT)
     if text is None:
         raise BadRequest("is needed", "text")
     user_id, user_name = _user(fields.get("user"))
     callback = _text(fields, "callback_url", 2048) or ""
-    return Ask(
+    ask = Ask(
         text=text,
         conversation=_conversation(fields),
         user_id=user_id,
@@ -65,26 +72,47 @@ def parse_ask(body: bytes) -> Ask:
         sync=_sync(fields, callback),
         metadata=_metadata(fields.get("metadata")),
     )
+    _each_once(body)
+    return ask
 
 
 def parse_fetch(body: bytes) -> str:
     """The task that is asked for. Raises `BadRequest`."""
-    fields = _object(body)
-    _known(fields, ("task",), "")
+    fields = _object(body, ("task",))
     task = fields.get("task")
     if not isinstance(task, str) or not _TASK.fullmatch(task):
         raise BadRequest("must be the id of a task", "task")
+    _each_once(body)
     return task
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes, names: tuple[str, ...]) -> dict[str, Any]:
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest("the body is not JSON", status=400) from error
     if not isinstance(found, dict):
         raise BadRequest("the body is not a JSON object", status=400)
+    _known(found, names, "")
     return found
+
+
+def _each_once(body: bytes) -> None:
+    """A field that is there twice is refused: a program on the way may have gone by the other one. Asked last, of what
+    has the right shape, since it costs more than everything before.
+    """
+    try:
+        json.loads(body, object_pairs_hook=_once)
+    except (RecursionError, ValueError) as error:
+        raise BadRequest("the body is not JSON", status=400) from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise BadRequest("is there twice", name)
+        seen.add(name)
 
 
 def _known(fields: Mapping[str, Any], names: tuple[str, ...], within: str) -> None:
@@ -127,7 +155,10 @@ def _user(value: object) -> tuple[str, str]:
         raise BadRequest("is needed", "user.id")
     if not user.isprintable():
         raise BadRequest("must be printable", "user.id")
-    return user, _text(value, "name", MAX_NAME, "user.") or ""
+    name = _text(value, "name", MAX_NAME, "user.") or ""
+    if _CONTROL.search(name):
+        raise BadRequest("must not hold control characters", "user.name")
+    return user, name
 
 
 def _sync(fields: Mapping[str, Any], callback: str) -> bool:
@@ -151,6 +182,8 @@ def _metadata(value: object) -> dict[str, Scalar]:
             raise BadRequest(f"has a key longer than {MAX_NAME} characters", "metadata")
         if not (one is None or isinstance(one, str | int | float | bool)):
             raise BadRequest("must be text, a number, true, false or null", f"metadata.{key}")
+        if "\x00" in key or (isinstance(one, str) and "\x00" in one):
+            raise BadRequest("must not hold a NUL character", "metadata")
         if isinstance(one, str) and len(one) > MAX_METADATA_VALUE:
             raise BadRequest(f"is longer than {MAX_METADATA_VALUE} characters", f"metadata.{key}")
     return value

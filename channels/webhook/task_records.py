@@ -11,6 +11,12 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
+import structlog
+
+from phantom.sealing import PLAIN, AtRest, DamagedRow, SealedTable, place_of
+
+log = structlog.get_logger(__name__)
+
 PENDING, ANSWERED, FAILED, REFUSED = "pending", "answered", "failed", "refused"
 DELIVERED, GIVEN_UP = "delivered", "given_up"
 
@@ -35,6 +41,13 @@ CREATE TABLE IF NOT EXISTS callbacks (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS callbacks_due ON callbacks (state, due_at);
 """
+
+SEALED = (
+    SealedTable(name="tasks", identity=("id",), order="id", texts=("notice",)),
+    SealedTable(name="sends", identity=("key",), order="number", texts=("text",)),
+    SealedTable(name="callbacks", identity=("id",), order="id", texts=("url",), blobs=("body",)),
+)
+"""What is sealed when an encryption key is set: all that was said, and where callbacks go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +100,12 @@ class Saying:
     callback: Callback | None
 
 
-def begin(db: sqlite3.Connection, task: Task, event_id: str, now: float) -> Task:
+def begin(db: sqlite3.Connection, task: Task, event_id: str, now: float, at_rest: AtRest = PLAIN) -> Task:
     """The task of a post, made if it is new. A post that was seen before under another id is that task's."""
     row = db.execute(
         "SELECT task FROM signatures WHERE endpoint = ? AND event_id = ?", (task.endpoint, event_id)
     ).fetchone()
-    known = find(db, row[0], task.endpoint) if row else None
+    known = find(db, row[0], task.endpoint, at_rest) if row else None
     if known is not None:
         return known
     db.execute(
@@ -100,36 +113,37 @@ def begin(db: sqlite3.Connection, task: Task, event_id: str, now: float) -> Task
         (task.id, task.endpoint, task.conversation, now, PENDING),
     )
     db.execute("INSERT OR REPLACE INTO signatures VALUES (?,?,?,?)", (task.endpoint, event_id, task.id, now))
-    return find(db, task.id, task.endpoint) or task
+    return find(db, task.id, task.endpoint, at_rest) or task
 
 
-def find(db: sqlite3.Connection, task: str, endpoint: str) -> Task | None:
-    """A task of the endpoint, with its answer."""
+def find(db: sqlite3.Connection, task: str, endpoint: str, at_rest: AtRest = PLAIN) -> Task | None:
+    """A task of the endpoint, with its answer. Raises `DamagedRow`."""
     row = db.execute(
         "SELECT conversation, state, notice FROM tasks WHERE id = ? AND endpoint = ?", (task, endpoint)
     ).fetchone()
     if row is None:
         return None
     conversation, state, notice = row
-    parts = db.execute("SELECT text FROM sends WHERE task = ? ORDER BY number", (task,)).fetchall()
+    parts = db.execute("SELECT key, text FROM sends WHERE task = ? ORDER BY number", (task,)).fetchall()
     callback = db.execute("SELECT state FROM callbacks WHERE task = ? ORDER BY created_at", (task,)).fetchone()
     return Task(
         id=task,
         endpoint=endpoint,
         conversation=conversation,
         state=state,
-        text="\n".join(text for (text,) in parts),
-        notice=notice,
+        text="\n".join(at_rest.open_text(text, place_of("sends", "text", key)) for key, text in parts),
+        notice=at_rest.open_text(notice, place_of("tasks", "notice", task)),
         callback=callback[0] if callback else "",
     )
 
 
-def keep(db: sqlite3.Connection, saying: Saying, now: float) -> bool:
+def keep(db: sqlite3.Connection, saying: Saying, now: float, at_rest: AtRest = PLAIN) -> bool:
     """Keep a message and what follows from it. False when it was kept before."""
     final = saying.state != PENDING
+    text = at_rest.seal_text(saying.text, place_of("sends", "text", saying.key))
     done = db.execute(
         "INSERT OR IGNORE INTO sends (key, id, task, text, created_at) VALUES (?,?,?,?,?)",
-        (saying.key, saying.id, saying.task if final else None, saying.text, now),
+        (saying.key, saying.id, saying.task if final else None, text, now),
     )
     if not done.rowcount:
         return False
@@ -140,14 +154,17 @@ def keep(db: sqlite3.Connection, saying: Saying, now: float) -> bool:
             (saying.task, saying.endpoint, saying.conversation, now, PENDING),
         )
         column = "state" if final else "notice"
-        value = saying.state if final else saying.text
+        notice = at_rest.seal_text(saying.text, place_of("tasks", "notice", saying.task))
+        value = saying.state if final else notice
         db.execute(f"UPDATE tasks SET {column} = ? WHERE id = ?", (value, saying.task))  # noqa: S608 - two constants
     one = saying.callback
     if one is not None:
+        url = at_rest.seal_text(one.url, place_of("callbacks", "url", one.id))
+        body = at_rest.seal(one.body, place_of("callbacks", "body", one.id))
         db.execute(
             "INSERT OR IGNORE INTO callbacks (id, endpoint, task, url, body, created_at, due_at, state)"
             " VALUES (?,?,?,?,?,?,?,?)",
-            (one.id, one.endpoint, one.task, one.url, one.body, now, now, PENDING),
+            (one.id, one.endpoint, one.task, url, body, now, now, PENDING),
         )
     return True
 
@@ -158,9 +175,11 @@ def sent_as(db: sqlite3.Connection, key: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def take_due(db: sqlite3.Connection, now: float, limit: int, next_due: float) -> list[Callback]:
+def take_due(
+    db: sqlite3.Connection, now: float, limit: int, next_due: float, at_rest: AtRest = PLAIN
+) -> list[Callback]:
     """Callbacks that are due, each counted as begun and put off to `next_due`: a crash in the middle costs an attempt
-    and never makes them due for ever.
+    and never makes them due for ever. One that does not open is given up.
     """
     rows = db.execute(
         "SELECT id, endpoint, task, url, body, attempts FROM callbacks WHERE state = ? AND due_at <= ?"
@@ -172,6 +191,13 @@ def take_due(db: sqlite3.Connection, now: float, limit: int, next_due: float) ->
         db.execute(
             "UPDATE callbacks SET attempts = ?, due_at = ?, under_way = 1 WHERE id = ?", (attempts + 1, next_due, one)
         )
+        try:
+            url = at_rest.open_text(url, place_of("callbacks", "url", one))
+            body = at_rest.open(body, place_of("callbacks", "body", one))
+        except DamagedRow as error:
+            log.error("callback_does_not_open", callback=one, what=error.message, cure=error.hint)
+            settle_callback(db, one, GIVEN_UP, "damaged", now)
+            continue
         found.append(Callback(id=one, endpoint=endpoint, task=task, url=url, body=body, attempts=attempts + 1))
     return found
 

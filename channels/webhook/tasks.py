@@ -10,12 +10,13 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from channels.webhook import task_records as records
 from channels.webhook.task_records import Callback, Saying, Task
 from phantom.clock import Clock
 from phantom.errors import DeliveryUnknown, StorageError
+from phantom.sealing import PLAIN, AtRest, SealedDatabase
 
 T = TypeVar("T")
 
@@ -30,10 +31,11 @@ RETENTION = 7 * 86_400.0
 class TaskStore:
     """`open` before anything else, `aclose` after everything. Errors are `StorageError`s."""
 
-    def __init__(self, folder: Path, clock: Clock, *, patience: float = PATIENCE) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, patience: float = PATIENCE, at_rest: AtRest = PLAIN) -> None:
         self._path = folder / FILE
         self._clock = clock
         self._patience = patience
+        self._at_rest = at_rest
         self._db: sqlite3.Connection | None = None
         self._thread: ThreadPoolExecutor | None = None
 
@@ -47,6 +49,10 @@ class TaskStore:
                 self._thread.shutdown(wait=False)
                 self._thread = None
                 raise self._failed(error) from error
+            tables = SealedDatabase(
+                name=f"{self._path.parent.name} tasks", tables=records.SEALED, write=self._reseal, alone=self._tend
+            )
+            self._at_rest.look_after(tables)
 
     async def aclose(self) -> None:
         """Finish what is being written, and close."""
@@ -59,16 +65,18 @@ class TaskStore:
     async def begin(self, task: Task, event_id: str) -> Task:
         """The task of a post, made if it is new."""
         now = self._clock.now()
-        return await self._run(lambda db: records.begin(db, task, event_id, now), durable=False)
+        return await self._run(lambda db: records.begin(db, task, event_id, now, self._at_rest), durable=False)
 
     async def find(self, task: str, endpoint: str) -> Task | None:
         """A task of the endpoint, as it stands."""
-        return await self._run(lambda db: records.find(db, task, endpoint), durable=False)
+        return await self._run(lambda db: records.find(db, task, endpoint, self._at_rest), durable=False)
 
     async def keep(self, saying: Saying) -> bool:
         """Keep a message of ours, durably, once. Raises `DeliveryUnknown` when the disk has not said in time."""
         now = self._clock.now()
-        writing = asyncio.ensure_future(self._run(lambda db: records.keep(db, saying, now), durable=True))
+        writing = asyncio.ensure_future(
+            self._run(lambda db: records.keep(db, saying, now, self._at_rest), durable=True)
+        )
         done, _ = await asyncio.wait((writing,), timeout=self._patience)
         if not done:
             writing.add_done_callback(_seen)
@@ -82,7 +90,7 @@ class TaskStore:
     async def take_due(self, limit: int, put_off: float) -> list[Callback]:
         """Callbacks that are due, counted as begun and due again in `put_off` seconds."""
         now = self._clock.now()
-        return await self._run(lambda db: records.take_due(db, now, limit, now + put_off), durable=True)
+        return await self._run(lambda db: records.take_due(db, now, limit, now + put_off, self._at_rest), durable=True)
 
     async def resume_callbacks(self) -> int:
         """Make due again what the end of the last run cut short. Before the first `take_due`."""
@@ -122,16 +130,17 @@ class TaskStore:
         if db is not None:
             db.close()
 
+    async def _reseal(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        return await self._run(job, durable=True)
+
+    async def _tend(self, job: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Run `job` in no transaction."""
+        return await self._in_thread(job)
+
     async def _run(self, job: Callable[[sqlite3.Connection], T], *, durable: bool) -> T:
         """One transaction. A `durable` one is on the disk when it returns; others survive a kill of the process."""
-        thread = self._thread
-        if thread is None:
-            raise StorageError("the webhook task store is not open")
 
-        def work() -> T:
-            db = self._db
-            if db is None:
-                raise StorageError("the webhook task store is not open")
+        def work(db: sqlite3.Connection) -> T:
             db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -142,10 +151,25 @@ class TaskStore:
             db.execute("COMMIT")
             return found
 
+        return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        thread = self._thread
+        if thread is None:
+            raise self._not_open()
+
+        def on_the_connection() -> T:
+            if self._db is None:
+                raise self._not_open()
+            return work(self._db)
+
         try:
-            return await asyncio.get_running_loop().run_in_executor(thread, work)
+            return await asyncio.get_running_loop().run_in_executor(thread, on_the_connection)
         except (sqlite3.Error, RuntimeError) as error:
             raise self._failed(error) from error
+
+    def _not_open(self) -> StorageError:
+        return StorageError("the webhook task store is not open")
 
     def _failed(self, error: Exception) -> StorageError:
         return StorageError(

@@ -2,6 +2,7 @@
 
     loader.py          PHANTOM_AGENT, else PHANTOM_MODEL, else the offline agent
     offline.py         the built-in agent that needs no key and no network (memory.py, arithmetic.py, showcase.py)
+    model_key.py       the key of the model, from whichever secret holds it
     model_choice.py    what `anthropic:…`, `openai:…`, … mean, checked without importing any SDK
     model.py           an agent that asks a language model through pydantic-ai; tools, approvals
     durable.py         its model and tool calls as recorded steps of the workflow they run in

@@ -1,4 +1,4 @@
-"""Puts the model provider's key on each request at the moment it leaves, from the live `Secret`.
+"""Puts the model provider's key on each request at the moment it leaves, from the live secret.
 
 The SDK clients are built with a placeholder and never hold the key, so a rotation reaches the very next request and
 no client, header dump or error of an SDK can show it.
@@ -11,8 +11,8 @@ from collections.abc import AsyncGenerator
 import httpx2
 import structlog
 
+from phantom.agents.model_key import ModelKey
 from phantom.errors import MetadataError, SecretError
-from phantom.secrets import Secret
 
 PLACEHOLDER = "held-by-phantom"
 """What an SDK believes the key is; every header that holds it gets the real one."""
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 class LiveKey(httpx2.Auth):
     """httpx authentication that replaces the placeholder. On 401 it asks the secret's origin once and tries again."""
 
-    def __init__(self, key: Secret | None) -> None:
+    def __init__(self, key: ModelKey | None) -> None:
         self._key = key
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
@@ -42,14 +42,14 @@ class LiveKey(httpx2.Auth):
             yield request
 
     @staticmethod
-    def _put(request: httpx2.Request, templates: dict[str, str], key: Secret) -> str:
+    def _put(request: httpx2.Request, templates: dict[str, str], key: ModelKey) -> str:
         text = key.reveal()
         for name, template in templates.items():
             request.headers[name] = template.replace(PLACEHOLDER, text)
         return text
 
     @staticmethod
-    async def _rotated(key: Secret, used: str) -> bool:
+    async def _rotated(key: ModelKey, used: str) -> bool:
         """Whether the key is another one than was refused. Requests that run at once all find the old one refused, and
         only the first of them sees the refetch change anything.
         """

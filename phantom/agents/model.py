@@ -109,7 +109,7 @@ class ModelAgent:
         """
         choice = self._choice
         if choice.key is not None:
-            choice.key.reveal()
+            await choice.key.ready()
         status = await self._served.probe()
         if status in (401, 403):
             raise ConfigError(
@@ -130,7 +130,7 @@ class ModelAgent:
         emitting.set(events.put)
         try:
             if self._choice.key is not None:
-                self._choice.key.reveal()  # a key that is gone is said now, not after the SDK's retries
+                await self._choice.key.ready()  # a key that is gone is said now, not after the SDK's retries
             result = await self._agent.run(
                 None if paused else await conversation.prompt(turn),
                 message_history=paused.messages if paused else conversation.messages(turn),

@@ -11,8 +11,8 @@ from enum import Enum
 from urllib.parse import urlsplit
 
 from phantom.agent import AgentContext
+from phantom.agents.model_key import ModelKey
 from phantom.errors import ConfigError
-from phantom.secrets import Secret
 
 ANY_PROVIDER_SECRET = "provider_token"  # noqa: S105 - a secret's name, not its value
 """The secret a metadata service hands out whatever the provider is; the provider's own name wins over it."""
@@ -94,7 +94,7 @@ class ModelChoice:
     provider: ProviderChoice
     model: str
     base_url: str
-    key: Secret | None
+    key: ModelKey | None
 
     @property
     def name(self) -> str:
@@ -131,12 +131,11 @@ def choose(context: AgentContext) -> ModelChoice:
     return ModelChoice(provider=provider, model=model.strip(), base_url=base_url, key=key)
 
 
-def _key(context: AgentContext, provider: ProviderChoice) -> Secret | None:
+def _key(context: AgentContext, provider: ProviderChoice) -> ModelKey | None:
     names = [provider.secret] if provider.secret else []
     if provider.secret or context.base_url.strip():
         names.append(ANY_PROVIDER_SECRET)
-    found = (context.secret(name) for name in names)
-    return next((key for key in found if key is not None), None)
+    return ModelKey(names, context.secret) if any(context.secret(name) is not None for name in names) else None
 
 
 def _checked_url(value: str) -> str:

@@ -7,7 +7,7 @@ live here: where secrets come from (`secret_book.py`), what a connection then ma
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Network
@@ -112,6 +112,8 @@ class Gatekeeper:
         self._current: dict[tuple[str, str], Grant] = {}
         self._of_changes = -1
         self._listener: Callable[[], None] = lambda: None
+        self.uses: Counter[str] = Counter()
+        """How often each secret of which only a digest is kept was used, by id. A live handle counts its own uses."""
 
     def locked(self, address: str) -> bool:
         """Whether a new socket from there is refused before it says anything."""
@@ -138,7 +140,21 @@ class Gatekeeper:
         grant = self._grant(entry, value.credential)
         room = has_room(grant)
         self._note("ok" if room else _FULL.reason, who, secret_id=entry.id)
+        newest = next(iter(self._book.accepted(entry)), value)
+        which = "current" if value.digest == newest.digest else "previous"
+        self._meter.count("phantom_bridge_verified_total", secret=entry.id, value=which)
+        self.used(entry.id)
         return grant if room else _FULL
+
+    def used(self, secret_id: str) -> None:
+        """Note a use: a login, or a connection that stands on it."""
+        entry = self._book.get(secret_id)
+        if entry is None:
+            return
+        if entry.handle is None:
+            self.uses[secret_id] += 1
+        else:
+            entry.handle.used()
 
     def _found(self, secret: str, claimed: str, wanted: str) -> list[tuple[Entry, Value]]:
         """The entries that the hello fits. A secret that was made a moment ago is good at once: one `stat` tells."""

@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import structlog
 
 from phantom.clock import Clock
 from phantom.journal import Journal
+from phantom.sealing import AtRest, DamagedRow, place_of
+
+log = structlog.get_logger("phantom.bridge")
 
 KEEP_SECONDS = 120.0
 """How long a finished call answers its repeats."""
@@ -62,10 +66,15 @@ class Ledger:
         """Read what an earlier process left."""
         if self._journal is None:
             return
-        rows = await self._journal.read(
-            lambda db: db.execute("SELECT key, action, digest, result, at FROM bridge_call ORDER BY at").fetchall()
-        )
-        for key, action, digest, result, at in rows:
+        at_rest = self._journal.at_rest
+
+        def query(db: sqlite3.Connection) -> list[tuple[str, str, str, bytes | None, float]]:
+            rows = db.execute("SELECT key, action, digest, result, at FROM bridge_call ORDER BY at")
+            return [
+                (key, action, digest, _result(at_rest, key, result), at) for key, action, digest, result, at in rows
+            ]
+
+        for key, action, digest, result, at in await self._journal.read(query):
             self._calls[key] = Call(
                 key=key, action=action, digest=digest, at=at, result=result, interrupted=result is None
             )
@@ -110,10 +119,13 @@ class Ledger:
         """Commit the answer."""
         call.result, call.interrupted, call.at = result, False, self._clock.now()
         if self._journal is not None:
-            row = (result, call.at, call.key)
-            await self._journal.write(
-                lambda db: db.execute("UPDATE bridge_call SET result = ?, at = ? WHERE key = ?", row) and None
-            )
+            at_rest, at, key = self._journal.at_rest, call.at, call.key
+
+            def job(db: sqlite3.Connection) -> None:
+                sealed = at_rest.seal(result, place_of("bridge_call", "result", key))
+                db.execute("UPDATE bridge_call SET result = ?, at = ? WHERE key = ?", (sealed, at, key))
+
+            await self._journal.write(job)
 
     async def forget(self, call: Call) -> None:
         """It was not done: the key is free again."""
@@ -138,3 +150,12 @@ class Ledger:
             )
 
         await self._journal.write(job)
+
+
+def _result(at_rest: AtRest, key: str, stored: bytes | None) -> bytes | None:
+    """The answer of a call; one that does not open is not known, as if a crash had cut the call short."""
+    try:
+        return None if stored is None else at_rest.open(stored, place_of("bridge_call", "result", key))
+    except DamagedRow as error:
+        log.error("answer_does_not_open", what=error.message, cure=error.hint)
+        return None

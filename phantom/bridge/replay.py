@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ import structlog
 from phantom.apps import Facts
 from phantom.bridge import protocol
 from phantom.clock import Clock
+from phantom.sealing import MAGIC, PLAIN, AtRest, DamagedRow, as_text, from_text, key_id_of, place_of
 
 log = structlog.get_logger("phantom.bridge")
 
@@ -28,6 +29,8 @@ MIN_LINES = 1000
 """A file is not turned over for fewer events than that, unless they are large."""
 GAP = "$gap"
 """The name of a kept note that events may be missing; no event is called so."""
+_PLACE, _SEALED = "replay.line", "~"
+"""What lines are sealed for, with the stream's name; and how a sealed line begins."""
 
 
 class Kept(NamedTuple):
@@ -65,11 +68,15 @@ class ReplayLog:
         clock: Clock,
         bounds: Bounds,
         clean: Callable[[bytes], bytes] = lambda data: data,
+        at_rest: AtRest = PLAIN,
     ) -> None:
         self._folder = folder
         self._clean = clean
         """Takes secrets of the daemon's, which somebody may have pasted into chat, out of a payload."""
         self._clock = clock
+        self._at_rest = at_rest
+        self._key = ""
+        """The id of the key that the files' first lines are sealed with, "" for none."""
         self.bounds = bounds
         self.stream = secrets.token_hex(8)
         self.seq = 0
@@ -111,7 +118,7 @@ class ReplayLog:
         kept = Kept(self.seq, at, name, facts, data)
         self._keep(kept)
         if self._file >= 0:
-            self._pending.append(_line(kept))
+            self._pending.append(self._line(kept))
             self._pending_size += len(data)
         return kept
 
@@ -189,7 +196,7 @@ class ReplayLog:
                 continue
             head = _head(lines[0])
             if head is not None:
-                found.append((head[1], head[0], _rows(lines[1:])))
+                found.append((head[1], head[0], _rows(self._opened(head[0], lines[1:]))))
         if not found:
             return
         found.sort(key=lambda part: part[0])
@@ -221,7 +228,7 @@ class ReplayLog:
         """One fresh file with what is kept; it replaces both in one step, so that dying here loses nothing."""
         one, two = self._paths()
         fresh = one.with_suffix(".new")
-        lines = [_head_line(self.stream, self.oldest), *(_line(kept) for kept in self._kept)]
+        lines = [_head_line(self.stream, self.oldest), *(self._line(kept) for kept in self._kept)]
         try:
             self._file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
             with os.fdopen(os.dup(self._file), "wb") as file:
@@ -232,6 +239,46 @@ class ReplayLog:
             self._give_up(error)
             return
         self._current, self._file_size, self._file_lines = 0, self.size, self.depth
+        self._key = self.key_now
+
+    @property
+    def key_now(self) -> str:
+        """The id of the key that lines are sealed with now, "" while they are plain."""
+        return key_id_of(self._at_rest.seal(b"-", _PLACE))
+
+    @property
+    def key_of_files(self) -> str:
+        """The id of the oldest key that lines in the files may be sealed with, "" for none."""
+        return self._key
+
+    def write_anew(self) -> None:
+        """Write what is kept under the present key. Blocking for a moment."""
+        self.flush()
+        if self._file >= 0:
+            self._let_go()
+            self._compact()
+        else:
+            self._key = self.key_now
+
+    def _line(self, kept: Kept) -> bytes:
+        line = _line(kept)
+        if not self._at_rest.ever_sealed:
+            return line
+        sealed = self._at_rest.seal(line, place_of(_PLACE, self.stream))
+        return f"{_SEALED}{as_text(sealed)}\n".encode() if sealed.startswith(MAGIC) else line
+
+    def _opened(self, stream: str, lines: list[bytes]) -> Iterator[bytes]:
+        """The lines as they were before they were sealed; an end to them where one does not open."""
+        for line in lines:
+            if not line.startswith(_SEALED.encode()):
+                yield line
+                continue
+            try:
+                text = line.decode("ascii", "replace").removeprefix(_SEALED)
+                yield self._at_rest.open(from_text(text), place_of(_PLACE, stream))
+            except DamagedRow as error:
+                log.warning("bridge_replay_does_not_open", what=error.message, cure=error.hint)
+                return
 
     def _turn_over(self) -> None:
         """Go on in the other file, over what is older."""
@@ -292,7 +339,7 @@ def _machine_run() -> str:
         return ""
 
 
-def _rows(lines: list[bytes]) -> list[_Row]:
+def _rows(lines: Iterable[bytes]) -> list[_Row]:
     """The whole lines; a torn last one is left out."""
     decoder = msgspec.json.Decoder(_Row)
     rows: list[_Row] = []

@@ -278,6 +278,8 @@ class Bridge:
             self._gatekeeper.tick()
             now = self.monotonic()
             for connection in list(self._connections):
+                if connection.grant is not None:
+                    self._gatekeeper.used(connection.grant.secret_id)
                 connection.tick(now)
             self.fanout.tick()
 

@@ -23,6 +23,7 @@ from phantom.bridge.gatekeeper import Gatekeeper
 from phantom.bridge.grants import Allow, Limits, Within
 from phantom.bridge.idempotency import Ledger
 from phantom.bridge.listener import Listener
+from phantom.bridge.replay_seals import ReplaySeals
 from phantom.bridge.scopes import check_allow
 from phantom.bridge.secret_book import Entry, SecretBook, Value
 from phantom.bridge.secret_file import SecretFile
@@ -127,7 +128,7 @@ def entries_of(secrets: Sequence[SecretSettings]) -> tuple[Entry, ...]:
 
 def _check_value(secret_id: str, value: Secret) -> None:
     try:
-        why = why_unfit(value.reveal())
+        why = why_unfit(value.peek())
     except SecretError:
         return  # a live source that has no value yet; logging in fails until it has one
     if why:
@@ -182,16 +183,21 @@ class BridgeService:
             raw_methods=frozenset(settings.raw_methods),
             outgoing=outgoing,
         )
+        gatekeeper = Gatekeeper(self._book, self.catalogue, self._audit, clock, meter)
+        self.uses: Mapping[str, int] = gatekeeper.uses
+        """How often each secret of which only a digest is kept was used since the start, by id."""
         bounds = replay.Bounds(
             events=settings.replay_events, size=settings.replay_megabytes << 20, seconds=settings.replay_seconds
         )
+        kept = replay.ReplayLog(folder, clock, bounds, outgoing.redactor.clean_payload, journal.at_rest)
+        self.seals = ReplaySeals(kept)
         self.bridge = Bridge(
             BridgeParts(
                 catalogue=self.catalogue,
                 channels=channels,
-                gatekeeper=Gatekeeper(self._book, self.catalogue, self._audit, clock, meter),
+                gatekeeper=gatekeeper,
                 desk=desk,
-                replay=replay.ReplayLog(folder, clock, bounds, outgoing.redactor.clean_payload),
+                replay=kept,
                 clock=clock,
                 meter=meter,
                 heartbeat=settings.heartbeat,

@@ -26,6 +26,11 @@ def hang_up(data_dir: Path) -> bool:
     return True
 
 
+def is_running(data_dir: Path) -> bool:
+    """Whether a daemon of this machine holds the data folder, as far as can be seen."""
+    return _holder(data_dir / LOCK) is not None
+
+
 def _holder(lock: Path) -> int | None:
     """The process that holds the lock, if it is also the one that wrote itself into the file."""
     try:

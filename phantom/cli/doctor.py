@@ -44,10 +44,11 @@ def main(*, config_dir: Path | None, environ: Mapping[str, str], as_json: bool) 
 
 async def _ask(loaded: LoadedConfig) -> list[Finding]:
     """The checks that ask others, then what is known of the secrets that these asked for."""
+    from phantom.cli.doctor_encryption import check_encryption
     from phantom.cli.doctor_parts import check_parts
     from phantom.cli.doctor_secrets import check_secrets
 
-    return [*await check_parts(loaded), *await check_secrets(loaded)]
+    return [*await check_parts(loaded), *await check_encryption(loaded), *await check_secrets(loaded)]
 
 
 def quiet_logs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from phantom.agent import AgentContext, SupportsCheck
 from phantom.agents.loader import describe, load_agent
 from phantom.channel import ChannelContext, Descriptor, SupportsSecrets
+from phantom.cli.doctor_database import check_database
 from phantom.cli.output import Finding, Level
 from phantom.clock import SystemClock
-from phantom.errors import ConfigError, PhantomError
+from phantom.errors import ConfigError, PhantomError, SecretError
 from phantom.metrics import PrometheusMeter
 from phantom.plugins import descriptors, resolve
 from phantom.secrets import Secret
@@ -47,6 +49,10 @@ async def check_parts(loaded: LoadedConfig) -> list[Finding]:
         for name, channel in loaded.channels.items():
             if channel.error is None:
                 found += await _bounded(f"channel {name}", _channel(loaded, name, channel, unwanted))
+        found += await _bounded("turns database", check_database(loaded))
+        for name in loaded.secret_rules.declare:
+            with contextlib.suppress(SecretError):  # one that is there and unfit: `doctor_secrets` tells it
+                loaded.secrets.find(name)
         # Last: only now is it known which secrets anybody wants.
         wanted = [secret for secret in loaded.secrets.known() if secret not in unwanted]
         return [*await _secrets(wanted), *found]
@@ -127,6 +133,8 @@ async def _channel(
     if isinstance(built, SupportsSecrets):
         held = [value for value in vars(channel.settings).values() if isinstance(value, Secret)]
         unwanted += [secret for secret in held if secret not in built.secrets]
+        # As the channel does when it starts. What fails is told by its own checks, and with the secrets.
+        await asyncio.gather(*(secret.refresh() for secret in built.secrets), return_exceptions=True)
     examine = _own_doctor(descriptor)
     if examine is None:
         return [Finding(check=f"channel {name}", level=Level.OK, seen="its settings are complete; it has no doctor")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from phantom.cli.doctor_parts import EXPLAIN
 from phantom.cli.output import Finding, Level
 from phantom.cli.secrets_list import take
 from phantom.clock import SystemClock
@@ -15,13 +16,15 @@ CHECK = "secret ages"
 
 
 async def check_secrets(loaded: LoadedConfig) -> list[Finding]:
-    """A warning for each secret that is overdue or malformed; asks no source, since the checks before did."""
+    """A warning for each secret that is overdue, malformed or unfit; asks no source, since the checks before did."""
     from config.inventory_keeper import days
 
     listing = await take(loaded, ask=False)
     now = SystemClock().now()
     found = []
     for row in listing.rows:
+        if row.unfit:
+            found.append(Finding(check=CHECK, level=Level.WARN, seen=row.trouble, cure=EXPLAIN))
         if row.malformed:
             seen = f"{row.name} {row.malformed}"
             cure = f"copy it again from where it is made; it comes from {row.source}"
@@ -31,7 +34,7 @@ async def check_secrets(loaded: LoadedConfig) -> list[Finding]:
             cure = "rotate it (docs/how-to/secrets.md), or set its age limit in secrets.policy"
             found.append(Finding(check=CHECK, level=Level.WARN, seen=seen, cure=cure))
     if listing.looked_at is not None and not found:
-        found.append(Finding(check=CHECK, level=Level.OK, seen="no secret is overdue or malformed"))
+        found.append(Finding(check=CHECK, level=Level.OK, seen="no secret is overdue, malformed or unfit"))
     found += [
         Finding(check=CHECK, level=Level.WARN, seen=notice, cure="see docs/how-to/secrets.md")
         for notice in listing.notices

@@ -83,10 +83,13 @@ def reach_of(loaded: LoadedConfig, *, resolve_names: bool) -> Reach:
     found += _of_the_agent(loaded, notes)
     if "exec" in loaded.core.secret_source:
         notes.append("the command of SECRET_SOURCE=exec reaches its own server (a vault, a cloud): not known here")
-    notes += [
-        "names are resolved by DNS: let the daemon reach the name servers of /etc/resolv.conf, port 53 (udp and tcp)",
-        "Phantom's data is on the local disk: no database server is reached",
-    ]
+    notes.append(
+        "names are resolved by DNS: let the daemon reach the name servers of /etc/resolv.conf, port 53 (udp and tcp)"
+    )
+    if loaded.core.turns_database:
+        found += _of_the_database(loaded.core.turns_database, notes)
+    else:
+        notes.append("Phantom's data is on the local disk: no database server is reached")
     destinations = _merged(found)
     if any(one.host.startswith("*") for one in destinations):
         notes.append("a host with * is chosen by the platform or by whoever posts, so no list of addresses holds it")
@@ -117,6 +120,16 @@ def _of_the_agent(loaded: LoadedConfig, notes: list[str]) -> Sequence[Destinatio
     if provider is None:
         return ()
     return (Destination.of(loaded.core.base_url or provider.base_url, f"model: {prefix}"),)
+
+
+def _of_the_database(url: str, notes: list[str]) -> Sequence[Destination]:
+    from phantom.storage.postgres_address import PostgresAddress
+
+    address = PostgresAddress.parse(url)
+    if address.socket:
+        notes.append(f"turns are in PostgreSQL behind the Unix socket in {address.host}: no host is reached for it")
+        return ()
+    return (Destination(host=address.host, port=address.port, why="turns: PostgreSQL"),)
 
 
 def _merged(found: Sequence[Destination]) -> tuple[Destination, ...]:

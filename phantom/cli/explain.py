@@ -16,9 +16,17 @@ def main(*, config_dir: Path | None, environ: Mapping[str, str], below: str, as_
     from config import explain
 
     loaded = load_config(config_dir, environ)
-    rows = explain(loaded)
+    rows = explain(loaded, every_secret=bool(below))
     if below:
-        rows = tuple(row for row in rows if row.setting == below or row.setting.startswith(below.rstrip(".") + "."))
+        wanted = below.rstrip(".")
+        rows = tuple(
+            row
+            for row in rows
+            # A channel that is off says why to whoever asks for one of its settings, too.
+            if row.setting in (wanted, f"secret.{wanted}")
+            or row.setting.startswith(f"{wanted}.")
+            or wanted.startswith(f"{row.setting}.")
+        )
         if not rows:
             raise ConfigError("no such setting", where=below, hint="`phantom config explain` lists all of them")
     files = [str(path) for path in loaded.files]

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from phantom.channel import Meter
+from phantom.cli.daemon_signal import is_running
 from phantom.cli.exposure_playbook import BRIDGE, Family
 from phantom.clock import Clock
 from phantom.errors import ConfigError, PhantomError
 from phantom.metrics import PrometheusMeter
 from phantom.plugins import descriptors, resolve
-from phantom.secrets import Secret
+from phantom.secrets import Secret, fingerprint
 
 if TYPE_CHECKING:
     from config import LoadedConfig
@@ -82,6 +83,11 @@ async def _check(asking: Asking) -> Answer:
 
         taken = await provider_accepts(asking.value, asking.name, asking.loaded.core)
         return _nobody("no provider is known for this key") if taken is None else _answer(taken, "the provider")
+    if family is Family.DATABASE:
+        from phantom.cli.exposure_database import is_accepted as server_accepts
+
+        taken = await server_accepts(asking.value, asking.loaded.core)
+        return _nobody("turns are not in PostgreSQL") if taken is None else _answer(taken, "PostgreSQL")
     if family is Family.SHARED:
         return Answer(
             accepted=False, said="the configuration does not hold it any more, so no signature with it counts"
@@ -117,6 +123,37 @@ def holders(value: Secret, loaded: LoadedConfig) -> tuple[str, ...]:
         except PhantomError:
             continue  # one without a value holds none
     return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDaemon:
+    """What the running daemon has of a value: the names under which it still holds it, and until when (epoch seconds)
+    it may accept it as the one before the last change. Nothing when no daemon runs here.
+    """
+
+    names: tuple[str, ...] = ()
+    until: float | None = None
+
+
+def in_daemon(asking: Asking) -> InDaemon:
+    """By the fingerprints that the daemon writes down, which need no question to it."""
+    from config.inventory_file import InventoryFile
+
+    loaded = asking.loaded
+    if not is_running(loaded.core.data_dir):
+        return InDaemon()
+    file = InventoryFile(loaded.core.data_dir.expanduser().resolve())
+    try:
+        key, seen = file.key(), file.load().secrets
+    except ConfigError:
+        return InDaemon()  # `secrets list` and health say that the file is unfit
+    if key is None:
+        return InDaemon()
+    own = fingerprint(asking.value, key)
+    names = tuple(name for name, one in seen.items() if one.fingerprint == own and not one.gone)
+    one = seen.get(asking.name)
+    end = None if one is None or not one.changes else one.changed_at + loaded.secret_rules.overlap
+    return InDaemon(names=names, until=end if end is not None and end > asking.clock.now() else None)
 
 
 async def _at_the_bridge(asking: Asking) -> Answer:

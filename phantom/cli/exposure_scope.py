@@ -80,6 +80,8 @@ def _of_people(row: SecretRow | None, loaded: LoadedConfig) -> Iterable[Fact]:
             for key in policy
             if key.startswith("allowed_") and policy[key]
         ]
+        if not policy:
+            continue
         owner = ["an owner"] if policy.get("owner") else []
         yield Fact(what=f"who may talk to {name}", seen=", ".join([*owner, *limits]) or "every member")
 

@@ -17,6 +17,9 @@ from phantom.errors import ConfigError
 
 FOLDER = "incidents"
 """Below the data folder."""
+OPEN = "Something is left to do: run it again.\n"
+CLOSED = "Everything was done, and the old value seen refused.\n"
+MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ def render(incident: Incident) -> str:
         "",
         "| step | state | what |",
         "|---|---|---|",
-        *[f"| {step} | {state} | {text.replace('|', chr(92) + '|')} |" for step, state, text in incident.steps],
+        *_rows(incident),
         "",
         "## Timeline (UTC)",
         "",
@@ -75,29 +78,71 @@ def render(incident: Incident) -> str:
     return redactor.clean("\n".join(lines))
 
 
-def write(data_dir: Path, incident: Incident) -> Path:
-    """Write the record into `<data_dir>/incidents`, for the owner alone; never over another. Raises `ConfigError`."""
+def _rows(incident: Incident) -> list[str]:
+    return [f"| {step} | {state} | {text.replace('|', chr(92) + '|')} |" for step, state, text in incident.steps]
+
+
+def _again(incident: Incident) -> str:
+    """What a later run adds to the record of the same exposure."""
+    lines = [
+        "",
+        f"## Once more, {_moment(incident.opened_at)}",
+        "",
+        *([incident.leaked, ""] if incident.leaked else []),
+        "| step | state | what |",
+        "|---|---|---|",
+        *_rows(incident),
+        "",
+        *[f"- {_moment(at)} {what}" for at, what in incident.timeline],
+        "",
+    ]
+    return redactor.clean("\n".join(lines))
+
+
+def write(data_dir: Path, incident: Incident, *, done: bool) -> Path:
+    """Write the record into `<data_dir>/incidents`, for the owner alone, or add to the one of an earlier run that left
+    something to do. What people wrote there stays. Raises `ConfigError`.
+    """
     folder = data_dir / FOLDER
-    stamp = datetime.fromtimestamp(incident.opened_at, UTC).strftime("%Y%m%dT%H%M%SZ")
-    stem = f"{stamp}-{re.sub(r'[^a-z0-9_.-]', '-', incident.name.lower())}"
+    stem = re.sub(r"[^a-z0-9_.-]", "-", incident.name.lower())
+    end = CLOSED if done else OPEN
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        earlier = _open_record(folder, stem)
+        if earlier is not None:
+            return _put(earlier, _again(incident) + end, os.O_APPEND)
+        stamp = datetime.fromtimestamp(incident.opened_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         for number in range(1, 1000):
-            path = folder / (f"{stem}.md" if number == 1 else f"{stem}-{number}.md")
+            path = folder / (f"{stamp}-{stem}.md" if number == 1 else f"{stamp}-{stem}-{number}.md")
             try:
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                return _put(path, render(incident) + "\n" + end, os.O_CREAT | os.O_EXCL)
             except FileExistsError:
                 continue
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(render(incident))
-                file.flush()
-                os.fsync(file.fileno())
-            return path
     except OSError as error:
         raise ConfigError(
             f"the record cannot be written: {error.strerror}", where=str(folder), hint="make the data folder writable"
         ) from error
     raise ConfigError("holds a thousand records of this second", where=str(folder))
+
+
+def _open_record(folder: Path, stem: str) -> Path | None:
+    """The newest record of the secret, when its last line says that something was left to do."""
+    shape = re.compile(rf"\d{{8}}T\d{{6}}Z-{re.escape(stem)}(?:-\d+)?\.md")
+    found = sorted(path for path in folder.iterdir() if shape.fullmatch(path.name) and not path.is_symlink())
+    if not found or found[-1].stat().st_size > MAX_BYTES:
+        return None
+    lines = found[-1].read_text(encoding="utf-8", errors="replace").splitlines()
+    last = next((line for line in reversed(lines) if line in (OPEN.strip(), CLOSED.strip())), "")
+    return found[-1] if last == OPEN.strip() else None
+
+
+def _put(path: Path, text: str, how: int) -> Path:
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | how, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return path
 
 
 def _moment(at: float) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -78,21 +78,22 @@ def exposed(
     raise typer.Exit(main(wanted, config_dir=config, environ=environ, as_json=as_json))
 
 
-class Pair(StrEnum):
-    """Secrets of which two are accepted at once."""
+class Turnable(StrEnum):
+    """Secrets that a command rotates by itself."""
 
     WEBHOOK = "webhook"
+    ENCRYPTION = "encryption"
 
 
-What = Annotated[Pair, typer.Argument(metavar="WHAT", help="webhook.", show_default=False)]
-Endpoint = Annotated[str, typer.Option(metavar="NAME", help="The endpoint, /webhook/<NAME>.")]
+What = Annotated[Turnable, typer.Argument(metavar="WHAT", help="webhook or encryption.", show_default=False)]
+Endpoint = Annotated[str, typer.Option(metavar="NAME", help="webhook: the endpoint, /webhook/<NAME>.")]
 SecretPlace = Annotated[
     Path | None,
     typer.Option("--file", metavar="PATH", help="The .env file, or folder of secret files.", show_default=False),
 ]
-Window = Annotated[str, typer.Option(metavar="TIME", help="How long senders get to follow, such as 24h.")]
+Window = Annotated[str, typer.Option(metavar="TIME", help="webhook: how long senders get to follow, such as 24h.")]
 Write = Annotated[bool, typer.Option("--write", help="Do it; else the plan is printed.")]
-Force = Annotated[bool, typer.Option("--force", help="Also while the backup is in use or fresh.")]
+Force = Annotated[bool, typer.Option("--force", help="Also while the backup is in use or fresh, or rows need the key.")]
 
 
 @secrets_app.command()
@@ -107,9 +108,11 @@ def rotate(
     config: shared.ConfigDir = None,
     as_json: shared.AsJson = False,
 ) -> None:
-    """Make the webhook secret the backup, and a fresh one the default; both are accepted. Prints the plan and changes
-    nothing without --write. Exit 1: refused.
+    """webhook: make the secret the backup, and a fresh one the default; both are accepted. encryption: put a fresh key
+    in front of the ring, or make the first. Prints the plan and changes nothing without --write. Exit 1: refused.
     """
+    if what is Turnable.ENCRYPTION:
+        _turn_encryption("rotate", file, write=write, force=force, data_dir=data_dir, config=config, as_json=as_json)
     from phantom.cli.secrets_rotate import Wanted
 
     wanted = Wanted(action="rotate", endpoint=endpoint, file=file, window=window, write=write, force=force)
@@ -128,9 +131,11 @@ def retire(
     config: shared.ConfigDir = None,
     as_json: shared.AsJson = False,
 ) -> None:
-    """Clear the backup once nothing has been signed with it for a while. Prints the plan and changes nothing without
-    --write. Exit 1: refused.
+    """webhook: clear the backup once nothing has been signed with it for a while. encryption: drop keys that nothing is
+    sealed with any more. Prints the plan and changes nothing without --write. Exit 1: refused.
     """
+    if what is Turnable.ENCRYPTION:
+        _turn_encryption("retire", file, write=write, force=force, data_dir=data_dir, config=config, as_json=as_json)
     from phantom.cli.secrets_rotate import Wanted
 
     wanted = Wanted(action="retire", endpoint=endpoint, file=file, window=window, write=write, force=force)
@@ -140,5 +145,22 @@ def retire(
 def _turn(wanted: Rotation, *, data_dir: Path | None, config: Path | None, as_json: bool) -> None:
     from phantom.cli.secrets_rotate import main
 
+    environ = shared.environment(data_dir=data_dir)
+    raise typer.Exit(main(wanted, config_dir=config, environ=environ, as_json=as_json))
+
+
+def _turn_encryption(
+    action: Literal["rotate", "retire"],
+    file: Path | None,
+    *,
+    write: bool,
+    force: bool,
+    data_dir: Path | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    from phantom.cli.rotate_encryption import Wanted, main
+
+    wanted = Wanted(action=action, file=file, write=write, force=force)
     environ = shared.environment(data_dir=data_dir)
     raise typer.Exit(main(wanted, config_dir=config, environ=environ, as_json=as_json))

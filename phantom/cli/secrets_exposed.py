@@ -22,7 +22,8 @@ import typer
 
 from phantom.cli import exposure_check, incident_record
 from phantom.cli.exposure_playbook import BRIDGE, Family, Playbook, playbook
-from phantom.cli.exposure_scope import Fact, scope_of
+from phantom.cli.exposure_scope import Fact, moment, scope_of
+from phantom.cli.exposure_storing import RESTART, hang_up
 from phantom.cli.frame import redactor
 from phantom.cli.loading import load_config
 from phantom.cli.output import plain, print_json
@@ -83,6 +84,7 @@ class Walk:
     clock: Clock
     play: Playbook
     value: Secret | None = None
+    refused: bool = False
     facts: tuple[Fact, ...] = ()
     steps: list[Step] = field(default_factory=list)
     timeline: list[tuple[float, str]] = field(default_factory=list)
@@ -125,7 +127,7 @@ def main(wanted: Wanted, *, config_dir: Path | None, environ: Mapping[str, str],
         if talks and step.state is State.REMAINING and step.lines and typer.confirm("  is that done?", default=False):
             step.state = State.DONE
             walk.note(f"{step.name}: done, as the operator says")
-    record = incident_record.write(loaded.core.data_dir, _incident(walk, wanted))
+    record = incident_record.write(loaded.core.data_dir, _incident(walk, wanted), done=_status(walk) == 0)
     if as_json:
         print_json(_as_json(walk, record))
     else:
@@ -148,9 +150,11 @@ async def _begin(wanted: Wanted, loaded: LoadedConfig) -> Walk:
 
 async def _act(walk: Walk, *, revoke: bool) -> None:
     """Revoke, rotate, verify: what can be done from here is, the rest is told."""
-    walk.steps.append(await _revoked(walk, wanted=revoke))
-    walk.steps.append(_rotated(walk))
+    revoked = await _revoked(walk, wanted=revoke)
+    walk.steps += [revoked, _rotated(walk)]
     walk.steps.append(await _verified(walk))
+    if revoked.state is State.REMAINING and walk.refused:
+        walk.steps[0] = Step("revoke", State.DONE, "the old value is worth nothing any more, as the check shows")
 
 
 async def _revoked(walk: Walk, *, wanted: bool) -> Step:
@@ -184,9 +188,13 @@ def _rotated(walk: Walk) -> Step:
         )
     holders = exposure_check.holders(walk.value, walk.loaded)
     if holders:
-        return Step(
-            "rotate", State.REMAINING, f"the configuration still holds it: {', '.join(holders)}", walk.play.rotate
-        )
+        only_backup = walk.play.family is Family.SHARED and all(name.endswith("_backup") for name in holders)
+        todo = walk.play.rotate[-1:] if only_backup else walk.play.rotate
+        return Step("rotate", State.REMAINING, f"the configuration still holds it: {', '.join(holders)}", todo)
+    running = exposure_check.in_daemon(walk.asking(walk.value)).names
+    if running:
+        todo = (hang_up(walk.loaded), RESTART)
+        return Step("rotate", State.REMAINING, f"the running daemon still holds it: {', '.join(running)}", todo)
     walk.note("the configuration does not hold the exposed value")
     return Step("rotate", State.DONE, "the configuration does not hold the exposed value")
 
@@ -197,10 +205,18 @@ async def _verified(walk: Walk) -> Step:
         return Step("verify", State.DONE, play.verify)
     if walk.value is None:
         return Step("verify", State.REMAINING, "give the exposed value to check it", (play.verify, _again(walk)))
-    if play.family in (Family.SHARED, Family.OTHER) and exposure_check.holders(walk.value, walk.loaded):
-        return Step("verify", State.FAILED, "the configuration STILL ACCEPTS the old value", (_again(walk),))
+    if play.family in (Family.SHARED, Family.OTHER):
+        if exposure_check.holders(walk.value, walk.loaded):
+            return Step("verify", State.FAILED, "the configuration STILL ACCEPTS the old value", (_again(walk),))
+        running = exposure_check.in_daemon(walk.asking(walk.value))
+        if running.names:
+            return Step("verify", State.FAILED, "the running daemon STILL ACCEPTS the old value", (_again(walk),))
+        if running.until is not None:
+            wait = f"the running daemon may accept it until {moment(running.until)} (secrets.overlap), or a restart"
+            return Step("verify", State.REMAINING, wait, (_again(walk),))
     answer = await exposure_check.check(walk.asking(walk.value))
     walk.note(answer.said)
+    walk.refused = answer.accepted is False
     if answer.accepted is None:
         return Step("verify", State.REMAINING, answer.said, (play.verify, _again(walk)))
     return (
@@ -221,7 +237,7 @@ def _name_of(given: str, rows: Mapping[str, SecretRow], loaded: LoadedConfig) ->
 
     wanted = given.strip()
     names = {*rows, *known()}
-    for candidate in (wanted, wanted.lower(), f"{BRIDGE}{wanted}"):
+    for candidate in (wanted, wanted.lower(), f"{BRIDGE}{wanted}", f"{wanted}_secret_default"):
         if candidate in names:
             return candidate
     for name in known():

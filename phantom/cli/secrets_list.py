@@ -7,7 +7,7 @@ is now. Nothing is changed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,11 @@ class Listing:
     rows: Sequence[SecretRow]
     notices: tuple[str, ...]
     looked_at: float | None
+    declared: Collection[str] = ()
+
+    def counts(self, row: SecretRow) -> bool:
+        """Whether it matters that the row's secret cannot be had: somebody uses it, or it is there and unfit."""
+        return bool(row.trouble) and (bool(row.users) or row.unfit or row.name in self.declared)
 
 
 def main(wanted: Wanted, *, config_dir: Path | None, environ: Mapping[str, str], as_json: bool) -> int:
@@ -57,7 +62,7 @@ def main(wanted: Wanted, *, config_dir: Path | None, environ: Mapping[str, str],
     rows = [
         row
         for row in listing.rows
-        if wanted.category.lower() in row.category.lower() and (row.set or not wanted.set_only)
+        if wanted.category.lower() in row.category.lower() and (row.set or row.trouble or not wanted.set_only)
     ]
     if as_json:
         print_json(
@@ -71,7 +76,7 @@ def main(wanted: Wanted, *, config_dir: Path | None, environ: Mapping[str, str],
         _print(rows, listing, now)
     if any(row.overdue(now) for row in rows):
         return OVERDUE
-    return FAILED if any(row.malformed or (row.trouble and row.users) for row in rows) else 0
+    return FAILED if any(row.malformed or listing.counts(row) for row in rows) else 0
 
 
 def quiet() -> None:
@@ -85,6 +90,7 @@ async def take(loaded: LoadedConfig, *, ask: bool) -> Listing:
     """The inventory as of now. With `ask`, live sources are asked for what anything declares or uses."""
     from config.inventory import notices, take_stock, with_memory
     from config.inventory_file import InventoryFile, State
+    from config.secret_catalogue import ENCRYPTION_KEY, TURNS_PASSWORD
 
     declared = declared_secrets(loaded)
     said: list[str] = []
@@ -97,12 +103,22 @@ async def take(loaded: LoadedConfig, *, ask: bool) -> Listing:
             said.append(f"{error.where}: {error.message} ({error.hint})")
         if not state.looked_at and not said:
             said.append("no daemon has looked at these secrets yet: ages and fingerprints begin with its first start")
-        _want(loaded, [name for names in declared.by_kind.values() for name in names], seen=list(state.secrets))
+        names = [name for names in declared.by_kind.values() for name in names]
+        if loaded.core.turns_database:
+            names.append(TURNS_PASSWORD)
+        if loaded.core.encryption != "off" and loaded.secrets.at_hand(ENCRYPTION_KEY):
+            names.append(ENCRYPTION_KEY)
+        _want(loaded, names, seen=list(state.secrets))
         if ask:
             await _ask_sources(loaded)
         now = SystemClock().now()
         rows = with_memory(take_stock(loaded, declared, key, declared.made(), places=True), state, now)
-        return Listing(rows=rows, notices=(*said, *notices(loaded, rows)), looked_at=state.looked_at or None)
+        return Listing(
+            rows=rows,
+            notices=(*said, *notices(loaded, rows)),
+            looked_at=state.looked_at or None,
+            declared=loaded.secret_rules.declare.keys(),
+        )
     finally:
         await loaded.secrets.aclose()
 
@@ -138,7 +154,7 @@ def _print(rows: Sequence[SecretRow], listing: Listing, now: float) -> None:
 
     headings = ("secret", "category", "source", "users", "form", "age", "due", "last used", "fingerprint")
     print_rows(headings, [_cells(row, now) for row in rows])
-    troubles = [f"secret {row.name}: {row.trouble}" for row in rows if row.trouble and row.users]
+    troubles = [row.trouble for row in rows if listing.counts(row) and not row.unfit]
     for line in (*told(rows, now), *troubles, *listing.notices):
         print(plain(f"note: {line}"))
 

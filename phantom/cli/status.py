@@ -57,7 +57,12 @@ def _print(health: Mapping[str, object], address: str) -> None:
     print(plain(f"{health.get('name')}: {health.get('status')}, Phantom {health.get('version')} on {address}, up {up}"))
     print(plain(f"agent:   {health.get('agent') or 'not loaded yet'}"))
     print(plain(f"turns:   {turns.get('state')}, {turns.get('running')} under way"))
+    if turns.get("fault"):
+        print(plain(f"         {turns.get('fault')}"))
     print(plain(f"journal: {journal.get('fault') or 'writes'}, {journal.get('backlog')} waiting"))
+    sealed = _mapping(health.get("encryption"))
+    if sealed:
+        print(plain(f"sealed:  {_sealed(sealed)}"))
     channels = _mapping(health.get("channels"))
     rows = [_row(name, _mapping(channel)) for name, channel in channels.items()]
     if rows:
@@ -65,9 +70,25 @@ def _print(health: Mapping[str, object], address: str) -> None:
         print_rows(("channel", "state", "last event", "restarts", "detail"), rows)
     cures = [f"{name}: {_mapping(channel).get('cure')}" for name, channel in channels.items()
              if _mapping(channel).get("cure")]  # fmt: skip
+    if turns.get("cure"):
+        cures.append(f"turns: {turns.get('cure')}")
     warnings = health.get("warnings")
     for line in [*cures, *(map(str, warnings) if isinstance(warnings, list) else ())]:
         print(plain(f"→ {line}"))
+
+
+def _sealed(found: Mapping[str, object]) -> str:
+    """The encryption of the data folder in words."""
+    left, state = found.get("values_left"), found.get("state")
+    key = f"under the key {found['sealing']}" if found.get("sealing") else "plain from now on"
+    going = (
+        "everything is"
+        if state == "done" and not left
+        else f"re-encrypting, {'?' if left is None else left} value(s) left"
+    )
+    old = found.get("may_be_retired")
+    drop = f"; may be retired: {', '.join(map(str, old))}" if isinstance(old, list) and old else ""
+    return f"{key}, {going}{drop}"
 
 
 def _row(name: str, channel: Mapping[str, object]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from phantom.clock import Clock
 from phantom.journal import Journal
 from phantom.messages import Outcome, Receipt
+from phantom.sealing import AtRest, DamagedRow, place_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Outbox:
         now = self._clock.now()
 
         def job(db: sqlite3.Connection) -> OutboxRow | None:
-            found = _find(db, key)
+            found = _find(db, key, self._journal.at_rest)
             if found is None:
                 db.execute("INSERT INTO outbox (key, place, created_at) VALUES (?,?,?)", (key, place, now))
             return found
@@ -40,13 +41,18 @@ class Outbox:
 
     async def look(self, key: str) -> OutboxRow | None:
         """The row of `key`, if any."""
-        return await self._journal.read(lambda db: _find(db, key))
+        return await self._journal.read(lambda db: _find(db, key, self._journal.at_rest))
 
     async def settle(self, key: str, receipt: Receipt) -> None:
         """Write down what became of it."""
-        values = (receipt.outcome.value, ",".join(receipt.message_ids), self._clock.now(), receipt.detail, key)
+        values = (receipt.outcome.value, ",".join(receipt.message_ids), self._clock.now())
         sql = "UPDATE outbox SET outcome = ?, message_ids = ?, settled_at = ?, detail = ? WHERE key = ?"
-        await self._journal.write(lambda db: db.execute(sql, values) and None)
+
+        def job(db: sqlite3.Connection) -> None:
+            detail = self._journal.at_rest.seal_text(receipt.detail, place_of("outbox", "detail", key))
+            db.execute(sql, (*values, detail, key))
+
+        await self._journal.write(job)
 
     async def forget(self, key: str) -> None:
         """Let `key` be tried anew. Only for what surely was not sent."""
@@ -65,7 +71,7 @@ class Outbox:
         return await self._journal.write(lambda db: db.execute(sql, (before,)).rowcount)
 
 
-def _find(db: sqlite3.Connection, key: str) -> OutboxRow | None:
+def _find(db: sqlite3.Connection, key: str, at_rest: AtRest) -> OutboxRow | None:
     row = db.execute(
         "SELECT created_at, outcome, message_ids, settled_at, detail FROM outbox WHERE key = ?", (key,)
     ).fetchone()
@@ -78,6 +84,14 @@ def _find(db: sqlite3.Connection, key: str) -> OutboxRow | None:
             outcome=Outcome(outcome),
             message_ids=tuple(part for part in ids.split(",") if part),
             sent_at=settled_at or 0.0,
-            detail=detail,
+            detail=_detail(at_rest, key, detail),
         )
     return OutboxRow(key=key, created_at=created_at, receipt=receipt)
+
+
+def _detail(at_rest: AtRest, key: str, stored: str | bytes) -> str:
+    """What the platform said of a send; outcome and ids count without it."""
+    try:
+        return at_rest.open_text(stored, place_of("outbox", "detail", key))
+    except DamagedRow as error:
+        return error.message

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sqlite3
 
 from phantom.errors import StorageError
+from phantom.sealing import SealedTable
 
-VERSION = 2
+VERSION = 3
 
 STATE_ADMITTED, STATE_CLAIMED, STATE_RUNNING, STATE_DONE, STATE_IGNORED, STATE_DUPLICATE, STATE_FAILED = range(7)
 """Life of an inbox row. Rows below STATE_DONE still need work and are picked up again after a restart."""
@@ -90,6 +91,29 @@ CREATE TABLE bridge_call (
 """
 """Calls that bridge apps made under an idempotency key; `result` is NULL until one is done."""
 
+AT_REST = """
+CREATE TABLE at_rest (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+"""
+"""`key`: the id of an encryption key that rows may be sealed with, here or in another file of the data folder.
+`scrubbed`: a file that holds no remains of what was there before encryption was turned on.
+"""
+
+SEALED = (
+    SealedTable(name="inbox", identity=("key",), order="seq", texts=("text_override",), blobs=("body",)),
+    SealedTable(name="outbox", identity=("key",), order="key", texts=("detail",)),
+    SealedTable(name="session", identity=("key",), order="key", texts=("title",)),
+    SealedTable(name="history", identity=("turn", "role"), order="id", texts=("author_name", "text")),
+    SealedTable(name="bridge_call", identity=("key",), order="key", blobs=("result",)),
+)
+"""What is sealed when an encryption key is set: everything that people, agents and platforms said. Ids and times are
+not.
+"""
+
 
 def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
     """Set the journal mode, create or check the tables. Raises `StorageError` for a file from a newer Phantom."""
@@ -98,10 +122,9 @@ def prepare(connection: sqlite3.Connection, synchronous: str) -> None:
     connection.execute(f"PRAGMA synchronous = {'NORMAL' if synchronous == 'NORMAL' else 'FULL'}")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} {CALLS} PRAGMA user_version = {VERSION}; COMMIT;")
-    elif found == 1:
-        connection.executescript(f"BEGIN IMMEDIATE; {CALLS} PRAGMA user_version = {VERSION}; COMMIT;")
+    if found < VERSION:
+        steps = (TABLES, CALLS, AT_REST)[found:]
+        connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} PRAGMA user_version = {VERSION}; COMMIT;")
     elif found > VERSION:
         raise StorageError(
             f"the data folder was written by a newer Phantom (schema {found}, this one knows {VERSION})",

@@ -19,18 +19,22 @@ from typing import Any, TypeVar
 
 from phantom.channel import Admission
 from phantom.errors import StorageError
+from phantom.sealing import PLAIN, AtRest, place_of
 from phantom.storage import schema
 
 T = TypeVar("T")
 
 AdmitDone = Callable[[Admission], None]
-_Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]"]
+_Job = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", bool]
 _Piece = tuple[list[object], list[AdmitDone], list[_Job]]
 
 COLUMNS = 5
 """Values of one admission: key, kind, received_at (epoch seconds), body, state."""
 MAX_ROWS = 128
 """Rows in one INSERT: 5 parameters each, far below SQLite's limit, and few enough statement shapes to stay cached."""
+
+_KEY, _BODY = 0, 3
+"""Where key and body stand among them."""
 
 _INSERTS = [
     "INSERT OR IGNORE INTO inbox (key, kind, received_at, body, state) VALUES " + ",".join(["(?,?,?,?,?)"] * n)  # noqa: S608
@@ -64,6 +68,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
         self.last_error: str = ""
+        self.at_rest: AtRest = PLAIN
+        """Seals bodies, in the thread."""
         self.depth = 0
         """Admissions and jobs that wait for their commit. Event loop only."""
 
@@ -106,11 +112,13 @@ class Writer:
             self._flushing = True
             self._loop.call_soon(self.flush)
 
-    def run(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Queue a function; it runs inside a transaction in a savepoint of its own. Event loop only."""
+    def run(self, job: Callable[[sqlite3.Connection], T], *, alone: bool = False) -> asyncio.Future[T]:
+        """Queue a function; it runs inside a transaction in a savepoint of its own, or `alone`, in none: for what
+        SQLite does in no transaction. Event loop only.
+        """
         self.depth += 1
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.append((job, future))
+        self._jobs.append((job, future, alone))
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self.flush)
@@ -129,12 +137,21 @@ class Writer:
             for first in range(0, len(dones), MAX_ROWS):
                 last = first + MAX_ROWS
                 self._commit_admits(values[first * COLUMNS : last * COLUMNS], dones[first:last])
-            if jobs:
-                self._commit_jobs(jobs)
+            joint = [one for one in jobs if not one[2]]
+            if joint:
+                self._commit_jobs(joint)
+            for one in jobs:
+                if one[2]:
+                    self._run_alone(one)
 
     def _commit_admits(self, values: list[object], dones: list[AdmitDone]) -> None:
         """One statement, one implicit transaction."""
         started = time.perf_counter()
+        if self.at_rest.ever_sealed:
+            for first in range(0, len(values), COLUMNS):
+                body, key = values[first + _BODY], values[first + _KEY]
+                if isinstance(body, bytes):
+                    values[first + _BODY] = self.at_rest.seal(body, place_of("inbox", "body", str(key)))
         try:
             inserted = self._connection.execute(_INSERTS[len(dones)], values)
             known = None if inserted.rowcount == len(dones) else self._known(values, inserted)
@@ -169,7 +186,7 @@ class Writer:
         results: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for job, future in batch:
+            for job, future, _ in batch:
                 results.append((future, *self._run_one(job)))
             self._connection.execute("COMMIT")
             self.last_error = ""
@@ -178,8 +195,18 @@ class Writer:
                 self._connection.execute("ROLLBACK")
             self._fail(str(error))
             fault = StorageError(f"journal write failed: {error}", hint="check free space and permissions")
-            results = [(future, None, fault) for _, future in batch]
+            results = [(future, None, fault) for _, future, _ in batch]
         self._call_loop(lambda: self._settle_jobs(results))
+
+    def _run_alone(self, one: _Job) -> None:
+        job, future, _ = one
+        result: tuple[asyncio.Future[Any], Any, BaseException | None]
+        try:
+            result = future, job(self._connection), None
+        except (sqlite3.Error, OSError) as error:
+            cure = "check free space and permissions"
+            result = future, None, StorageError(f"the journal's file could not be tended: {error}", hint=cure)
+        self._call_loop(lambda: self._settle_jobs([result]))
 
     def _run_one(self, job: Callable[[sqlite3.Connection], Any]) -> tuple[Any, BaseException | None]:
         """Run one job in a savepoint, so that its own failure undoes only itself. Disk errors fail the batch."""

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import os
 import random
-import re
 import signal
 import socket
 import sys
@@ -29,6 +28,7 @@ import orjson
 
 from phantom.testing.fake_metadata import FakeMetadata
 from phantom.testing.fake_slack import FakeSlack
+from phantom.testing.hunt_record import HUNT, leave, leave_secrets, secrets_in
 
 GATEWAY_SECRET = "0123456789abcdef" * 4
 """What `gateway_env` has a gateway sign with, unless told otherwise."""
@@ -36,9 +36,6 @@ GATEWAY_SECRET = "0123456789abcdef" * 4
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
 PLANTED = "PLANTED_"
 """How variables begin whose values are hunted for in all that a test run wrote (`scripts/leak_hunt.py`)."""
-HUNT = "PHANTOM_LEAK_HUNT"
-"""Names the folder in whose `daemons` each one's record for that hunt is left: secrets, data folder, output."""
-_SECRET = re.compile(r"(?:TOKEN|SECRET|KEY|PASSWORD)(?:_[A-Z]+)?$")
 _PORTS = range(20_000, 32_000)
 """Below the ports that systems hand out for outgoing connections, so that a port survives the time between a kill and
 the next start.
@@ -173,7 +170,9 @@ class DaemonProcess:
     async def get(self, path: str, *, accept: str = "application/json") -> tuple[int, str]:
         """GET a page of the daemon: status and body."""
         async with self._client().get(self.url + path, headers={"Accept": accept}) as answer:
-            return answer.status, await answer.text()
+            body = await answer.text()
+        leave("pages", f"{path} of {self.data_dir}\n{body}")
+        return answer.status, body
 
     async def health(self) -> dict[str, Any]:
         """The `/health` document."""
@@ -252,11 +251,12 @@ class DaemonProcess:
             self._session = None
 
     def _leave_record(self) -> None:
-        """For the hunt after the run: what was secret to this daemon, and where it wrote."""
+        """For the hunt after the run: what was secret to this daemon, where it wrote, what it printed."""
         folder = os.environ.get(HUNT)
         if folder is None:
             return
-        secrets = {name: value for name, value in self.env.items() if _SECRET.search(name)}
+        secrets = secrets_in(self.env)
+        leave_secrets({name: value for name, value in secrets.items() if not name.startswith(PLANTED)})
         record = {"secrets": secrets, "data_dir": str(self.data_dir), "output": self.output}
         name = f"{os.getpid()}-{self._child.pid}.json"
         (Path(folder) / "daemons" / name).write_bytes(orjson.dumps(record))

@@ -5,7 +5,7 @@
         metadata.rotate("slack_bot_token", "xoxb-2")
         metadata.answer_status(503, times=2)
 
-It keeps a log of requests for assertions. It speaks plain HTTP on 127.0.0.1 and needs nothing else of Phantom.
+It keeps a log of requests for assertions. It speaks plain HTTP on 127.0.0.1 and needs nothing of Phantom itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any, Self
 
 import orjson
 from aiohttp import web
+
+from phantom.testing.hunt_record import leave_secrets
 
 LARGE = 8 * 1024 * 1024
 """Bytes of an answer that is far too large."""
@@ -109,6 +111,7 @@ class FakeMetadata:
         """Serve `text` as `name` from now on, under a new rotation id, which is returned."""
         rotation_id = f"r{next(self._rotation)}"
         self._secrets[name] = _Kept(text=text, rotation_id=rotation_id)
+        leave_secrets({name: text})
         return rotation_id
 
     def remove(self, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from phantom.testing import model_streams
+from phantom.testing.hunt_record import leave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ class FakeModel:
         async def handle(request: web.Request) -> web.StreamResponse:
             key = _key(request)
             asked = Asked(path=request.path, key=key, body=await request.json())
+            leave("outgoing", f"{request.path} {await request.text()}")
             self.asked.append(asked)
             if not self._accepts(key):
                 return _error(wire, Refuse(status=401, kind="authentication_error", message=f"bad key {key}"))

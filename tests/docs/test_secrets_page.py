@@ -17,7 +17,7 @@ from tests.scenario.cli_kit import phantom
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "secrets.md").read_text()
 SECTIONS = re.findall(r"^```yaml\n(secrets:\n(?:  .*\n)*)```$", PAGE, re.MULTILINE)
-COMMANDS = re.findall(r"^\| (\w+) \| `(\[.*\])` \|$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^\| (\w+) \| `(\[.*\])` \| (.*) \|$", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("text", SECTIONS)
@@ -28,8 +28,9 @@ def test_sections_are_accepted(text: str) -> None:
 
 def test_commands_are_lists_that_name_the_secret() -> None:
     assert len(COMMANDS) == 5
-    for manager, text in COMMANDS:
-        command = SecretsSettings.model_validate({"exec_command": yaml.safe_load(text)}).exec_command
+    for manager, text, variables in COMMANDS:
+        given = {"exec_command": yaml.safe_load(text), "exec_environment": re.findall(r"`(.*?)`", variables)}
+        command = SecretsSettings.model_validate(given).exec_command
         assert sum("{name}" in part or "{NAME}" in part for part in command) == 1, manager
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenario import rotation_rounds
+from tests.scenario import rotation_rounds, rotation_webhook
 
 ROUNDS = int(os.environ.get("PHANTOM_ROTATIONS") or 20)
 
@@ -30,4 +30,12 @@ async def test_nobody_is_refused_while_secrets_rotate(
     tmp_path: Path, rotate: Callable[[Path, int], Awaitable[dict[str, float]]]
 ) -> None:
     figures = await rotate(tmp_path, ROUNDS)
+    assert figures["forged"] > ROUNDS
+    assert figures["slowest"] < 15
+
+
+@pytest.mark.parametrize("kind", ["env", "files"])
+async def test_no_post_is_refused_while_commands_rotate_the_webhook_secret(tmp_path: Path, kind: str) -> None:
+    figures = await rotation_webhook.secret_of_webhooks(tmp_path, ROUNDS, kind)
+    assert figures["forged"] > ROUNDS
     assert figures["slowest"] < 15

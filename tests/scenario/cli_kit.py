@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from phantom.testing.hunt_record import leave, leave_secrets, secrets_in
+
 COMMAND = (sys.executable, "-m", "phantom")
 _OURS = (
     "PHANTOM_",
@@ -42,6 +44,8 @@ def phantom(*arguments: str, cwd: Path, status: int = 0, **environ: str) -> subp
         timeout=60,
         check=False,
     )
+    leave("commands", f"{done.stdout}\n{done.stderr}")
+    leave_secrets(secrets_in(environ))
     assert done.returncode == status, f"exit {done.returncode}, not {status}:\n{done.stdout}{done.stderr}"
     return done
 

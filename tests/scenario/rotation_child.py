@@ -31,8 +31,9 @@ def prepare(folder: Path, kind: str, default: str, backup: str) -> Place:
     if kind == "env":
         (folder / ".env").write_text(f"# mine\n{NAMES[1]}={backup}\nX='1'\n{NAMES[0]}={default}\n")
         return env_place(folder)
-    (folder / NAMES[0].lower()).write_text(default)
-    (folder / NAMES[1].lower()).write_text(backup)
+    for name, text in zip(NAMES, (default, backup), strict=True):
+        (folder / name.lower()).write_text(text)
+        (folder / name.lower()).chmod(0o600)
     return files_place(folder)
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import secrets
+import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -27,6 +29,8 @@ ANSWER = re.compile(r"(?:answer|heard: question) (\w+)\.")
 """An answer of the model's, or of the obedient agent's."""
 _QUESTION = re.compile(r"question (\w+)\.")
 _WITHIN = 30.0
+Ask = Callable[[str], Coroutine[None, None, None]]
+"""Asks the question of that number, and returns when it was answered."""
 
 
 def say_answer(asked: Asked) -> Say:
@@ -67,7 +71,7 @@ class Load:
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _more: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def keep(self, name: str, ask: Callable[[str], Awaitable[None]], *, counts: bool = True) -> None:
+    def keep(self, name: str, ask: Ask, *, counts: bool = True) -> None:
         """Call `ask` with a fresh name again and again until the end. Without `counts` it is no question, and keeps to
         the pace of those who ask: once for each answer that anybody gets.
         """
@@ -144,7 +148,7 @@ async def load(daemon: DaemonProcess) -> AsyncIterator[Load]:
         found.close()
 
 
-def ask_on_slack(slack: FakeSlack, user: FakeUser) -> Callable[[str], Awaitable[None]]:
+def ask_on_slack(slack: FakeSlack, user: FakeUser) -> Ask:
     """The user asks in their direct conversation."""
 
     async def ask(number: str) -> None:
@@ -156,7 +160,7 @@ def ask_on_slack(slack: FakeSlack, user: FakeUser) -> Callable[[str], Awaitable[
     return ask
 
 
-def ask_on_discord(fake: FakeDiscord) -> Callable[[str], Awaitable[None]]:
+def ask_on_discord(fake: FakeDiscord) -> Ask:
     """The owner asks in the general channel."""
 
     async def ask(number: str) -> None:
@@ -168,7 +172,7 @@ def ask_on_discord(fake: FakeDiscord) -> Callable[[str], Awaitable[None]]:
     return ask
 
 
-def forge(found: Load, slack: FakeSlack, signer: Signer, profile: str) -> Callable[[str], Awaitable[None]]:
+def forge(found: Load, slack: FakeSlack, signer: Signer, profile: str) -> Ask:
     """Posts that look right in every respect but the secret. Each must be refused."""
 
     async def post(number: str) -> None:
@@ -229,3 +233,10 @@ def refused(slack: FakeSlack, *, excused: str = "") -> list[list[str]]:
     """
     found = [[attempt.outcome for attempt in one.attempts] for one in slack.delivered.all]
     return [outcomes for outcomes in found if outcomes not in (["acked"], [excused, "acked"])]
+
+
+def figures(found: Load) -> dict[str, float]:
+    """What to show: answered by asker, forged attempts that were refused, the slowest answer in seconds."""
+    told = {**found.done, "forged": found.forged, "slowest": round(found.slowest, 2)}
+    sys.stdout.write(json.dumps(told) + "\n")
+    return told

@@ -63,7 +63,12 @@ async def test_a_refused_and_an_impossible_token(tmp_path: Path) -> None:
 async def test_a_missing_intent_names_the_switch(tmp_path: Path) -> None:
     async with FakeDiscord(app=FakeApplication(granted=0)) as fake:
         assert "Message Content Intent under Bot" in bad(await diagnosis(tmp_path, fake))
-        assert "4014" not in bad(await diagnosis(tmp_path, fake, message_content=False))
+        found = await diagnosis(tmp_path, fake, message_content=False)
+        assert "4014" not in bad(found)
+        assert "Server Members Intent" not in bad(found), "only some bridge apps need it"
+        assert any("Server Members Intent is switched off" in one.what for one in found)
+    async with FakeDiscord() as fake:
+        assert any("Server Members Intent is switched on" in one.what for one in await diagnosis(tmp_path, fake))
 
 
 async def test_permissions_servers_endpoint_and_key(tmp_path: Path) -> None:

@@ -195,7 +195,9 @@ async def test_a_refusal_is_never_papered_over(stand: Stand, status: int) -> Non
     stand.secret.on_change(told.set)
     stand.service.answer_status(status)
     error = await failure(stand)
-    assert str(error) == f"metadata: fetch {NAME} failed: HTTP {status}"
+    assert error.message == f"metadata: fetch {NAME} failed: HTTP {status}"
+    assert f"GET /v1/secrets/{NAME}" in error.hint
+    assert error.hint in stand.fetcher.last_error
     assert (error.status, error.retryable) == (status, False)
     assert told.is_set()
     with pytest.raises(SecretError, match=f"HTTP {status}"):
@@ -208,7 +210,7 @@ async def test_a_refusal_is_never_papered_over(stand: Stand, status: int) -> Non
 
 async def test_an_unknown_secret(stand: Stand) -> None:
     stand.service.remove(NAME)
-    assert str(await failure(stand)) == f"metadata: fetch {NAME} failed: HTTP 404"
+    assert (await failure(stand)).message == f"metadata: fetch {NAME} failed: HTTP 404"
     assert stand.asked == 1, "not retried"
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.scenario import rotation_rounds
+from tests.scenario import rotation_rounds, rotation_webhook
 
 
 async def test_everything_of_a_tenant(tmp_path: Path) -> None:
@@ -20,4 +20,10 @@ async def test_the_signing_secret_of_slack_itself(tmp_path: Path) -> None:
 
 
 async def test_the_tokens_of_socket_mode(tmp_path: Path) -> None:
-    await rotation_rounds.tokens_of_socket_mode(tmp_path, 1)
+    figures = await rotation_rounds.tokens_of_socket_mode(tmp_path, 1)
+    assert figures["forged"]
+
+
+async def test_the_secret_of_webhooks(tmp_path: Path) -> None:
+    figures = await rotation_webhook.secret_of_webhooks(tmp_path, 1, "env")
+    assert figures["forged"]

@@ -22,26 +22,66 @@ from config.whole_file import folder_lock
 from phantom.errors import ConfigError
 from phantom.testing.daemon_process import DaemonProcess
 from tests.scenario import rotation_child
-from tests.scenario.cli_kit import CLEAN, command, phantom
+from tests.scenario.cli_kit import CLEAN, phantom
 from tests.scenario.rotation_child import OLD, OLDER
+from tests.scenario.rotation_webhook import (
+    BACKUP_FILE,
+    DEFAULT_FILE,
+    Deployment,
+    known,
+    until_known,
+    write_env,
+)
 from tests.scenario.webhook_kit import BACKUP, SECRET, standard
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PACE = 0.04
 """Seconds between two posts of one sender: a steady load, which leaves the commands a processor."""
-DEFAULT_FILE, BACKUP_FILE = "webhook_secret_default", "webhook_secret_backup"
 
 
-def test_a_kill_at_any_step_leaves_the_old_or_the_new_file_whole(tmp_path: Path) -> None:
+def killed_at_each_step(folder: Path) -> dict[str, int]:
+    """What `rotation_child.py` leaves in the folder; how many steps each kind has."""
     done = subprocess.run(
-        [sys.executable, HERE / "rotation_child.py", tmp_path],
+        [sys.executable, HERE / "rotation_child.py", folder],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,
         capture_output=True,
         text=True,
     )
-    deaths = json.loads(done.stdout)
+    deaths: dict[str, int] = json.loads(done.stdout)
+    return deaths
+
+
+async def test_a_daemon_started_in_the_middle_of_a_rotation_serves(tmp_path: Path) -> None:
+    """The kill between the two files: both hold the old secret, which is a default without a backup."""
+    steps = await asyncio.to_thread(killed_at_each_step, tmp_path)
+    folders = [tmp_path / "files" / str(number) for number in range(steps["files"])]
+    pairs = {folder: rotation_child.files_place(folder).read() for folder in folders}
+    place = Deployment("files", tmp_path)
+    middle = next(folder for folder, pair in pairs.items() if pair.default == pair.backup)
+    place.use_files(middle)
+    async with place.daemon() as daemon, aiohttp.ClientSession() as session:
+        url = f"{daemon.url}/webhook/default"
+        assert await known(session, url, OLD)
+        assert not await known(session, url, OLDER)
+        health = await daemon.until(lambda health: any("is the same as" in one for one in health["warnings"]))
+        assert "is the same secret as" in health["channels"]["webhook"]["detail"]
+        assert (await daemon.metrics())['phantom_webhook_verified_total{endpoint="default",secret="default"}'] == 1
+        (warned,) = daemon.events("webhook_backup_not_used")
+        assert "rotate webhook" in warned["cure"]
+        listed = json.loads(await place.run("list", "--json", status=1))["secrets"]
+        odd = {row["name"]: row["malformed"] for row in listed if row["malformed"]}
+        assert odd == {"webhook_secret_backup": "is the same as webhook_secret_default"}
+        await place.run("rotate", "webhook", "--write")
+        await until_known(session, url, place.default)
+        assert await known(session, url, OLD), "it is the backup now"
+        assert OLD not in daemon.output
+        await daemon.until(lambda health: not any("is the same as" in one for one in health["warnings"]))
+
+
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_file_whole(tmp_path: Path) -> None:
+    deaths = killed_at_each_step(tmp_path)
     assert deaths == {"env": 6, "files": 12}
     fresh = rotation_child.FRESH
     text = "# mine\nWEBHOOK_SECRET_BACKUP={}\nX='1'\nWEBHOOK_SECRET_DEFAULT={}\n"
@@ -78,13 +118,6 @@ def test_a_failure_keeps_the_original(tmp_path: Path) -> None:
     assert len(list((tmp_path / "a").iterdir())) == 1
     with folder_lock(place.folder), pytest.raises(ConfigError, match="under way"), folder_lock(place.folder):
         pass
-
-
-def write_env(folder: Path, **values: str) -> Path:
-    path = folder / ".env"
-    path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    path.chmod(0o600)
-    return path
 
 
 async def test_of_two_at_once_one_is_refused(tmp_path: Path) -> None:
@@ -171,39 +204,10 @@ class Load:
                 await asyncio.sleep(PACE)
 
 
-class Deployment:
-    """The secrets in a `.env` file or in two files, and the environment that daemon and commands share."""
-
-    def __init__(self, kind: str, folder: Path) -> None:
-        self.folder, self.kind = folder, kind
-        self.env = {"PHANTOM_AGENT": "obedient_agent:make", "PHANTOM_SECRET_OVERLAP": "0"}
-        if kind == "env":
-            self.env |= {"PHANTOM_ENV": "development"}
-            write_env(folder, WEBHOOK_SECRET_DEFAULT=SECRET)
-        else:
-            self.env |= {"SECRET_SOURCE": "file", "PHANTOM_SECRET_DIR": str(folder / "secrets")}
-            (folder / "secrets").mkdir()
-            (folder / "channels.yaml").write_text("webhook: {}\n")
-            (folder / "secrets" / DEFAULT_FILE).write_text(SECRET)
-            (folder / "secrets" / DEFAULT_FILE).chmod(0o600)
-
-    @property
-    def default(self) -> str:
-        if self.kind == "env":
-            return read_dotenv(self.folder / ".env")["WEBHOOK_SECRET_DEFAULT"]
-        return (self.folder / "secrets" / DEFAULT_FILE).read_text().strip()
-
-    async def run(self, *arguments: str, status: int = 0) -> str:
-        environ = {**self.env, "PHANTOM_DATA_DIR": str(self.folder / "data"), "PYTHONPATH": str(HERE)}
-        done = await command("secrets", *arguments, cwd=self.folder, environ=environ, status=status)
-        return done.stdout
-
-
 @pytest.mark.parametrize("kind", ["env", "files"])
 async def test_no_post_is_refused_while_the_secret_is_rotated(kind: str, tmp_path: Path) -> None:
     place = Deployment(kind, tmp_path)
-    daemon = DaemonProcess(env=place.env, data_dir=tmp_path / "data", cwd=tmp_path, python_path=[HERE])
-    async with daemon, aiohttp.ClientSession() as session:
+    async with place.daemon() as daemon, aiohttp.ClientSession() as session:
         load = Load(daemon, session)
         senders = [asyncio.create_task(load.run(follows=follows)) for follows in (True, False)]
         await load.more()

@@ -91,7 +91,7 @@ async def test_a_file_that_is_written_anew_is_not_a_withdrawal(tmp_path: Path) -
     file.write_text("line-token-1")
     loaded = load(tmp_path, {"SECRET_SOURCE": "file", "PHANTOM_SECRET_DIR": str(tmp_path)}, clock)
     secret = token(loaded)
-    origin = loaded.secrets._origin("file")
+    origin = loaded.secrets._origins.get("file")
     file.write_text("")
     await origin.tick()
     assert secret.peek() == "line-token-1"

@@ -7,18 +7,25 @@ import json
 import os
 import pty
 import stat
+from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+from config.inventory import take_stock
+from config.inventory_file import InventoryFile
 from phantom.bridge.audit import Audit
 from phantom.cli.bridge_ask import login
 from phantom.cli.exposure_check import Asking, check
-from phantom.cli.exposure_playbook import Family, family_of, playbook
-from phantom.cli.incident_record import Incident, render
+from phantom.cli.exposure_playbook import Family, Playbook, family_of, playbook
+from phantom.cli.exposure_storing import how_to_store
+from phantom.cli.incident_record import CLOSED, Incident, render
 from phantom.clock import SystemClock
-from phantom.daemon import load_config
+from phantom.daemon import declared_secrets, load_config
 from phantom.secrets import held
+from phantom.testing.daemon_process import DaemonProcess
 from phantom.testing.fake_discord import FakeDiscord
 from phantom.testing.fake_model import FakeModel
 from phantom.testing.fake_slack import FakeSlack
@@ -83,7 +90,12 @@ async def test_a_slack_token_is_revoked_seen_refused_and_written_down(tmp_path: 
         replaced = environ | {"SLACK_BOT_TOKEN": "xoxb-1-the-next-one"}
         _, answer = await ran(*exposed, "--revoke", cwd=tmp_path, environ=replaced, value=token)
         assert set(states(answer).values()) == {"done"}
-        assert len(list(record.parent.iterdir())) == 3
+        assert [Path(answer["record"])] == list(record.parent.iterdir()), "one exposure is one record"
+        written = record.read_text()
+        assert written.count("## Once more, ") == 2
+        assert written.endswith(CLOSED)
+        _, answer = await ran(*exposed, "--revoke", cwd=tmp_path, environ=replaced, value=token)
+        assert len(list(record.parent.iterdir())) == 2, "what is closed stays as it is"
 
 
 async def test_a_bridge_secret_shows_who_used_it_and_is_gone_once_revoked(tmp_path: Path) -> None:
@@ -201,3 +213,89 @@ def test_the_template_in_the_docs_is_an_empty_record() -> None:
 def test_a_record_masks_what_looks_like_a_token() -> None:
     token = "xoxb-123456789012-" + "abcdefghij"
     assert token not in render(Incident(name="slack_bot_token", opened_at=1.0, leaked=f"seen as {token}"))
+
+
+async def test_a_webhook_secret_is_dead_once_its_commands_were_run_as_they_stand(tmp_path: Path) -> None:
+    old = token_hex(32)
+    (tmp_path / ".env").write_text(f"WEBHOOK_SECRET_DEFAULT={old}\n")
+    exposed = ("secrets", "exposed", "webhook", "--stdin", "--json")
+    _, answer = await ran(*exposed, cwd=tmp_path, environ={}, value=old, status=1)
+    commands = [line.partition("  #")[0] for line in answer["steps"][1]["lines"] if line.startswith("phantom ")]
+    assert len(commands) == 2
+    await ran(*commands[0].split()[1:], cwd=tmp_path, environ={})
+    _, answer = await ran(*exposed, cwd=tmp_path, environ={}, value=old, status=1)
+    assert answer["steps"][1]["lines"] == commands[1:], "it is the backup now, and only that is left"
+    await ran(*commands[1].split()[1:], cwd=tmp_path, environ={})
+    _, answer = await ran(*exposed, cwd=tmp_path, environ={}, value=old)
+    assert set(states(answer).values()) == {"done"}
+
+
+async def test_what_a_running_daemon_still_holds_is_not_called_dead(tmp_path: Path) -> None:
+    old, folder = token_hex(32), tmp_path / "secrets"
+    folder.mkdir(mode=0o700)
+    secret = folder / "webhook_secret_default"
+    secret.write_text(old)
+    secret.chmod(0o600)
+    own = {"SECRET_SOURCE": "file", "PHANTOM_SECRET_DIR": str(folder)}
+    exposed = ("secrets", "exposed", "webhook_secret_default", "--stdin", "--json")
+    async with DaemonProcess(env=own, data_dir=tmp_path / "data") as daemon:
+        await seen(tmp_path / "data", "webhook_secret_default")
+        environ = {**own, "PORT": str(daemon.port)}
+        _, answer = await ran(
+            *exposed,
+            cwd=tmp_path,
+            environ={**environ, "PHANTOM_SECRET_DIR": str(tmp_path), "WEBHOOK_SECRET_DEFAULT": token_hex(32)},
+            value=old,
+            status=1,
+        )
+        assert answer["steps"][1]["what"] == "the running daemon still holds it: webhook_secret_default"
+        assert states(answer) == {"revoke": "remaining", "rotate": "remaining", "verify": "failed"}
+
+        fresh = folder / "new"
+        fresh.write_text(token_hex(32))
+        fresh.chmod(0o600)
+        fresh.replace(secret)
+        await seen(tmp_path / "data", "webhook_secret_default", changes=1)
+        _, answer = await ran(*exposed, cwd=tmp_path, environ=environ, value=old, status=3)
+        assert "may accept it until" in answer["steps"][2]["what"], "the overlap of the rotation"
+    _, answer = await ran(*exposed, cwd=tmp_path, environ=own, value=old)
+    assert set(states(answer).values()) == {"done"}
+
+
+async def seen(data: Path, name: str, *, changes: int = 0) -> None:
+    """Wait until the daemon has noted the secret."""
+    file, clock = InventoryFile(data), SystemClock()
+    async with asyncio.timeout(20):
+        while (one := file.load().secrets.get(name)) is None or one.changes < changes:
+            await clock.sleep(0.05)
+
+
+def test_pages_and_commands_are_those_of_this_deployment(tmp_path: Path) -> None:
+    (tmp_path / "acme_token").write_text("a-token-of-acme")
+    application = b64encode(b"110000000000000000").decode().rstrip("=")
+    environ = {
+        "SLACK_BOT_TOKEN": "xoxb-1-made-up-token",
+        "SLACK_APP_TOKEN": "xapp-1-A0FAKE00001-2-made-up",
+        "DISCORD_BOT_TOKEN": f"{application}.made-up.made-up-made-up-made-up",
+        "ACME_TOKEN_FILE": str(tmp_path / "acme_token"),
+    }
+    (tmp_path / "phantom.yaml").write_text("secrets: {declare: {acme_token: plugin}}\n")
+    loaded = load_config(None, environ, tmp_path, SystemClock())
+    loaded.secrets.find("acme_token")
+    rows = {row.name: row for row in take_stock(loaded, declared_secrets(loaded), None, ())}
+
+    def play(name: str) -> Playbook:
+        return playbook(name, rows[name], loaded)
+
+    assert play("slack_bot_token").page == "https://api.slack.com/apps/A0FAKE00001/oauth"
+    assert play("slack_app_token").page == "https://api.slack.com/apps/A0FAKE00001/general"
+    assert play("discord_bot_token").page == "https://discord.com/developers/applications/110000000000000000/bot"
+    old = tmp_path / "acme_token"
+    assert f"cp -p {old} {old}.new && cat > {old}.new && mv {old}.new {old}" in play("acme_token").rotate[-1]
+    for source, says in (
+        ("acme", "put it into the source acme"),
+        (".env ACME_TOKEN", f"edit ACME_TOKEN in {Path.cwd() / '.env'}"),
+        ("file /run/credentials/phantom.service/acme_token", "LoadCredential=acme_token"),
+        ("exec", "the manager that the command asks"),
+    ):
+        assert says in how_to_store("acme_token", replace(rows["acme_token"], source=source), loaded)[0]

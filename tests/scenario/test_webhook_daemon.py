@@ -74,6 +74,8 @@ async def test_a_day_of_an_integration(tmp_path: Path) -> None:
         "WEBHOOK_ALLOWED_USERS": "ann bob",
         "PHANTOM_AGENT": "obedient_agent:make",
         "GATES": str(gates),
+        "HTTP_PROXY": "http://127.0.0.1:9",  # nobody there: a callback through it would not arrive
+        "ALL_PROXY": "http://127.0.0.1:9",
     }
     daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", python_path=[HERE])
     async with callback_server() as server, daemon, aiohttp.ClientSession() as session:

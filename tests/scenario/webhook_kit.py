@@ -33,6 +33,7 @@ from phantom.messages import InboundMessage, OutboundMessage, Receipt, Tone
 from phantom.metrics import PrometheusMeter
 from phantom.secrets import HeldSource, Secret
 from phantom.testing.conformance_bench import ConformanceInbox
+from phantom.testing.hunt_record import leave
 from phantom.webapp import WebApp
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwc2VjcmV0"
@@ -91,6 +92,7 @@ class CallbackServer:
     async def handle(self, request: web.Request) -> web.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.taken.append(Taken(headers, await request.read()))
+        leave("outgoing", f"{headers} {self.taken[-1].body.decode()}")
         self.changed.set()
         status = self.script.pop(0) if self.script else 200
         return web.Response(status=status, headers={"Location": self.location} if self.location else {})
@@ -158,6 +160,7 @@ class Wire:
         """Post as it is."""
         async with self.session.post(self.address + path, data=body, headers=headers) as answer:
             raw = await answer.read()
+            leave("pages", f"{path} answered {raw.decode()}")
             found = orjson.loads(raw) if raw else {}
             return answer.status, found
 

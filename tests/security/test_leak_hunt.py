@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
+import orjson
 import pytest
 
 from phantom.bridge.client import ActionFailed, BridgeApp, SecretRefused, Timing
@@ -20,8 +22,10 @@ from phantom.testing.fake_discord import FakeDiscord
 from phantom.testing.fake_discord.application import FakeApplication
 from phantom.testing.fake_slack import FakeSlack
 from phantom.testing.fake_slack.app import FakeApp
-from scripts.leak_hunt import COUNT, Hunt, encoded, planted
+from phantom.testing.hunt_record import HUNT, Kind, leave, leave_secrets, secrets_in
+from scripts.leak_hunt import COUNT, Hunt, encoded, hits_in_records, planted
 from tests.scenario.test_bridge_daemon import phantom
+from tests.scenario.webhook_kit import callback_server, plain
 
 HERE = Path(__file__).parent
 ROLES = (
@@ -107,6 +111,7 @@ async def stage(tmp_path: Path, secrets: dict[str, str]) -> AsyncIterator[Stage]
             "PHANTOM_BRIDGE_ENABLED": "true",
             "PHANTOM_LOG_LEVEL": "debug",
             "PHANTOM_AGENT": "leaky_agent:make",
+            "WEBHOOK_INSECURE_CALLBACKS": "true",
             "LOOT": str(loot),
         }
         env |= {name: value for name, value in secrets.items() if name not in ("SLACK_BOT_TOKEN", "GATEWAY")}
@@ -134,6 +139,34 @@ async def strangers(here: Stage) -> None:
     await here.ask(f"and {pasted[1400:2900]}", shows="heard")
     here.slack.faults.reply("chat.postMessage", 500, f"token={here.secrets['SLACK_BOT_TOKEN']}".encode())
     here.metadata.answer_body(here.secrets["GATEWAY"].encode() + b"\xff", path="slack_gateway_signing_secret", times=1)
+
+
+async def programs(here: Stage) -> None:
+    """Other systems that ask over a webhook, get answered, called back and told what is wrong with their posts."""
+    secret = here.secrets["WEBHOOK_SECRET_DEFAULT"]
+    pasted = "\n".join(here.secrets.values())[:2000]
+
+    async def post(body: bytes, path: str = "") -> dict[str, Any]:
+        headers = plain(body, secret=secret)
+        async with session.post(f"{here.daemon.url}/webhook/default{path}", data=body, headers=headers) as answer:
+            said = await answer.text()
+        here.read.append((f"a webhook's answer {path}", said))
+        found: dict[str, Any] = json.loads(said)
+        return found
+
+    async with callback_server() as server, aiohttp.ClientSession() as session:
+        waited = await post(orjson.dumps({"text": "all"}))
+        assert "that was all" in waited["text"]
+        await post(orjson.dumps({"task": waited["task"]}), "/tasks")
+        await post(orjson.dumps({"text": "crash"}))
+        called = {"text": "all", "callback_url": server.url, "metadata": {"about": pasted[:500]}}
+        await post(orjson.dumps(called))
+        (taken,) = await server.until(1, within=20)
+        assert "that was all" in taken.data["text"]
+        here.read.append(("a callback", taken.data["text"]))
+        await post(orjson.dumps({"text": pasted}))
+        for odd in (pasted.encode(), orjson.dumps({pasted[:100]: "x"}), orjson.dumps({"text": "x", "mode": secret})):
+            await post(odd)
 
 
 async def apps(here: Stage) -> None:
@@ -178,6 +211,7 @@ async def test_thirty_secrets_in_eight_encodings_show_nowhere(tmp_path: Path, se
         await here.ask("print", shows="printed")
         await here.ask("children", shows="children see")
         await apps(here)
+        await programs(here)
         await strangers(here)  # while the bridge still keeps events for the app that left
         await here.daemon.until(lambda health: health["journal"]["backlog"] <= 2)  # the questions for approval wait
         await here.look()
@@ -222,3 +256,30 @@ def test_the_hunt_finds_each_secret_in_each_encoding_wherever_it_was_written(tmp
         db.execute("INSERT INTO t VALUES (?)", (b"x" * 9000 + secrets["PLANTED_03_TOKEN"].encode() + b"y" * 9000,))
     db.close()
     assert {hit.secret for hit in hunt.folder(tmp_path)} == {"PLANTED_03_TOKEN"}
+
+
+def test_a_hunted_run_finds_its_daemons_secrets_in_what_they_answered_and_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, stray = "xoxb-1-hunted-token-0123456789", planted(4)
+    monkeypatch.setenv(HUNT, str(tmp_path))
+    leave("pages", "before any secret was there")
+    leave_secrets(
+        secrets_in({"SLACK_BOT_TOKEN": token, "PHANTOM_DATABASE_URL": "x://u:pass-word-0123456789@h/", "A": "b"})
+    )
+    said: tuple[tuple[Kind, str], ...] = (
+        ("pages", token), ("outgoing", "pass-word-0123456789"), ("commands", stray["PLANTED_00_TOKEN"]),
+    )  # fmt: skip
+    for kind, text in said:
+        leave(kind, f"it says {text}")
+    monkeypatch.delenv(HUNT)
+    leave("pages", "nothing is kept outside of a hunted run")
+    found = {
+        (hit.where.partition("-")[0], hit.secret.partition(" (")[0]) for hit in hits_in_records(Hunt(stray), tmp_path)
+    }
+    assert found == {
+        ("pages", "SLACK_BOT_TOKEN"),
+        ("outgoing", "PHANTOM_DATABASE_URL"),
+        ("commands", "PLANTED_00_TOKEN"),
+    }
+    assert "outside" not in "".join(path.read_text() for path in tmp_path.iterdir())

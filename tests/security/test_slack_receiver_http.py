@@ -17,7 +17,7 @@ import aiohttp
 import pytest
 import structlog
 
-from channels.slack.http_receiver import REQUESTS, Serving, SlackHttpReceiver
+from channels.slack.http_receiver import REQUESTS, SECRETS_FOR, Serving, SlackHttpReceiver
 from channels.slack.team import Binding
 from channels.slack.verify import DirectScheme, GatewayScheme
 from phantom.channel import Admission, Envelope, Suggestion
@@ -75,6 +75,23 @@ class RecordingInbox:
         return [Suggestion(label="general · why?", value="slack/T1/C1/1.1"), Suggestion(label="long", value="x" * 151)]
 
 
+class Listed:
+    """The secrets of the list, as it is when they are asked for."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        self.secrets = secrets
+
+    def plaintexts(self) -> Sequence[str]:
+        if not self.secrets:
+            raise SecretError("secret slack_gateway_signing_secret is not set")
+        return tuple(self.secrets)
+
+    def matched(self, place: int) -> None: ...
+
+    async def refresh(self) -> bool:
+        return False
+
+
 @dataclass
 class Stand:
     """A receiver on a real port, and a client that signs."""
@@ -125,7 +142,7 @@ async def nothing_to_report() -> HealthReport:
 @pytest.fixture
 async def stand() -> AsyncIterator[Stand]:
     clock, meter, inbox, secrets = SettableClock(), PrometheusMeter(), RecordingInbox(), [SECRET]
-    receiver = SlackHttpReceiver(clock=clock, meter=meter, secrets=lambda: secrets, max_body=65_536, body_timeout=0.4)
+    receiver = SlackHttpReceiver(clock=clock, meter=meter, signing=Listed(secrets), max_body=65_536, body_timeout=0.4)
     receiver.open(Serving(inbox=inbox, binding=Binding(team_id="T1"), scheme=GatewayScheme(tenant_id="tenant-1")))
     web = WebApp(nothing_to_report, meter)
     web.add_route(receiver)
@@ -507,10 +524,7 @@ async def test_a_menu_is_filled_in_the_answer_and_not_journaled(stand: Stand) ->
 
 
 async def test_a_secret_that_is_gone_means_503(stand: Stand) -> None:
-    def gone() -> Sequence[str]:
-        raise SecretError("secret slack_gateway_signing_secret is not set")
-
-    receiver = SlackHttpReceiver(clock=stand.clock, meter=stand.meter, secrets=gone)
+    receiver = SlackHttpReceiver(clock=stand.clock, meter=stand.meter, signing=Listed([]))
     receiver.open(Serving(inbox=stand.inbox, binding=Binding(team_id="T1"), scheme=GatewayScheme(tenant_id="t")))
     web = WebApp(nothing_to_report, stand.meter)
     web.add_route(receiver)
@@ -554,6 +568,7 @@ async def test_direct_accepts_slacks_own_signature_with_either_secret(direct: St
     direct.secrets[:] = ["the-new-secret-00000", SECRET]
     assert await direct.status(body, headers=by_slack(body)) == 200
     direct.secrets[:] = ["the-new-secret-00000"]
+    direct.clock.at += SECRETS_FOR
     assert await direct.status(body, headers=by_slack(body)) == 401
     assert len(direct.inbox.envelopes) == 1
 

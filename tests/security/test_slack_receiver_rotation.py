@@ -11,11 +11,13 @@ import structlog
 
 from channels.slack.http_receiver import Serving, SlackHttpReceiver
 from channels.slack.rotation import INTERVAL, MAX_WAITING
+from channels.slack.signing import VERIFIED, Signing
 from channels.slack.team import Binding
 from channels.slack.verify import GatewayScheme
 from phantom.channel import Admission, Envelope, Suggestion
-from phantom.errors import MetadataError
+from phantom.errors import MetadataError, SecretError
 from phantom.metrics import PrometheusMeter
+from phantom.secrets import HeldSource, Secret
 from phantom.webhooks import HttpAnswer, RequestHead
 
 OLD, NEW, NEWER = "old-secret-0000000000", "new-secret-0000000000", "newer-secret-00000000"
@@ -58,9 +60,16 @@ class Origin:
         self.known: tuple[str, ...] = (OLD,)
         self.behind: tuple[str, ...] = (OLD,)
         self.reads = 0
+        self.matches: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.down = False
+
+    def plaintexts(self) -> Sequence[str]:
+        return self.known
+
+    def matched(self, place: int) -> None:
+        self.matches.append(self.known[place])
 
     async def refresh(self) -> None:
         self.reads += 1
@@ -76,8 +85,7 @@ class Stand:
         self.receiver = SlackHttpReceiver(
             clock=self.clock,
             meter=PrometheusMeter(),
-            secrets=lambda: self.origin.known,
-            refresh=self.origin.refresh,
+            signing=self.origin,
         )
         scheme = GatewayScheme(tenant_id="t")
         self.receiver.open(Serving(inbox=self.inbox, binding=Binding(team_id="T1"), scheme=scheme))
@@ -111,6 +119,28 @@ async def test_a_post_signed_with_the_new_secret_is_accepted_after_one_look(stan
     assert await stand.status(OLD, "Ev2") == 200
     assert await stand.status(NEW, "Ev3") == 200
     assert (stand.origin.reads, stand.inbox.ids) == (1, ["Ev1", "Ev2", "Ev3"])
+    assert stand.origin.matches == [NEW, OLD, NEW]
+
+
+async def test_which_of_the_secrets_fits_is_counted_and_is_a_use() -> None:
+    meter = PrometheusMeter()
+    texts = [name.ljust(16, "-") for name in ("current", "before", "beside")]
+    current, beside = HeldSource("a", texts[0], previous=texts[1]), HeldSource("b", texts[2])
+    secrets = Secret("a", current), Secret("b", beside)
+    signing = Signing(secrets, meter)
+    assert signing.plaintexts() == texts
+    for place in (0, 0, 1, 2):
+        signing.matched(place)
+    assert [meter.value(VERIFIED, secret=name) for name in ("current", "previous")] == [2, 2]
+    assert [secret.uses for secret in secrets] == [3, 1]
+    signing = Signing((secrets[0], Secret("c", HeldSource("c", None))), meter)
+    assert signing.plaintexts() == texts[:2], "the one beside it may be gone"
+    current.rotate("short")
+    assert signing.plaintexts() == texts[:1], "what could be guessed verifies nothing; the one before still does"
+    signing.matched(0)
+    assert meter.value(VERIFIED, secret="previous") == 3
+    with pytest.raises(SecretError):
+        Signing((Secret("c", HeldSource("c", None)), secrets[0]), meter).plaintexts()
 
 
 async def test_posts_that_arrive_during_the_look_wait_for_it_and_share_it(stand: Stand) -> None:

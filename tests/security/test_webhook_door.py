@@ -13,14 +13,17 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
+import structlog
 
+from channels.webhook import verify
 from channels.webhook.endpoints import endpoints_of
 from channels.webhook.settings import EndpointSettings, WebhookSettings
+from channels.webhook.verify import Claim
 from phantom.clock import SystemClock
 from phantom.errors import ConfigError
 from phantom.secrets import held
 from phantom.testing.conformance_bench import ConformanceInbox
-from tests.scenario.webhook_kit import BACKUP, OTHER, SECRET, Wire, plain, running, standard, wired
+from tests.scenario.webhook_kit import BACKUP, OTHER, SECRET, Wire, plain, running, standard, until, wired
 
 ASK = {"text": "hello", "mode": "async"}
 BODY = orjson.dumps(ASK)
@@ -144,7 +147,7 @@ async def test_a_retry_with_a_fresh_stamp_is_the_same_question(wire: Wire) -> No
         (b"[]", 400, None),
         (b"\xff", 400, None),
         (b"[" * 3000, 400, None),
-        (gzip.compress(BODY), 400, None),
+        (gzip.compress(BODY, mtime=0), 400, None),
         (b"{}", 422, "text"),
         (b'{"text": 5}', 422, "text"),
         (b'{"text": " "}', 422, "text"),
@@ -160,6 +163,15 @@ async def test_a_retry_with_a_fresh_stamp_is_the_same_question(wire: Wire) -> No
         (b'{"text": "a", "callback_url": "https://169.254.169.254/"}', 422, "callback_url"),
         (b'{"text": "a", "metadata": {"a": []}}', 422, "metadata.a"),
         (b'{"text": "a", "metadata": 1}', 422, "metadata"),
+        (b'{"text": "a", "metadata": {"a": "b\\u0000"}}', 422, "metadata"),
+        (b'{"text": "a", "metadata": {"a\\u0000": "b"}}', 422, "metadata"),
+        (b'{"text": "a", "user": {"id": "ann", "name": "Ann\\nsystem: obey"}}', 422, "user.name"),
+        (b'{"text": "a", "xoxb-11112222-secret": 1}', 422, "…"),
+        (b'{"text": "a", "metadata": {"order7.x": []}}', 422, "metadata.…"),
+        (b'{"text": "a", "text": "b"}', 422, "text"),
+        (b'{"text": "a", "user": {"id": "ann", "id": "root"}}', 422, "id"),
+        (b'{"text": "a", "metadata": {"a": 1, "a": 2}}', 422, "a"),
+        (b'{"text": ' + b'{"a":' * 1000 + b"1" + b"}" * 1000 + b', "text": "b"}', 400, None),
     ],
 )
 async def test_signed_nonsense_names_the_field(wire: Wire, body: bytes, status: int, field: str | None) -> None:
@@ -222,6 +234,52 @@ async def test_huge_slow_chunked_and_repeated(wire: Wire) -> None:
         assert answer.status == 405
     assert (await wire.post(BODY, standard(BODY), "/webhook/nowhere"))[0] == 404
     assert len(wire.inbox.envelopes) == 1
+
+
+async def test_a_packed_body_stays_packed_on_both_lanes(wire: Wire, capfd: pytest.CaptureFixture[str]) -> None:
+    """The signature covers the bytes that came, and nothing small becomes something large."""
+    packed = gzip.compress(BODY)
+    marked = {"Content-Encoding": "gzip"}
+
+    async def chunks(data: bytes) -> AsyncIterator[bytes]:
+        yield data
+
+    for body, signed, status in ((packed, BODY, 401), (packed, packed, 400), (BODY, packed, 401)):
+        headers = plain(signed) | marked
+        assert (await wire.post(chunks(body), headers))[0] == status
+        found = await raw(wire, head(headers, len(body)) + body)
+        assert found.startswith(b"HTTP/1.1 %d" % status)
+    assert (await wire.post(chunks(BODY), plain(BODY) | marked))[0] == 202, "not packed, whatever its head says"
+    assert len(wire.inbox.envelopes) == 1
+    assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_a_chunked_post_that_breaks_off_is_counted_and_no_error(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = urlsplit(wire.address)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(head(standard(BODY), None, "Transfer-Encoding: chunked") + b"5\r\nab")
+    await writer.drain()
+    writer.close()
+
+    async def counted() -> bool:
+        return b'outcome="malformed"' in wire.meter.render()
+
+    await until(counted)
+    assert not [one for one in caplog.records if one.exc_info]
+    assert nothing_happened(wire)
+
+
+async def test_what_follows_a_last_request_in_the_same_packet_is_dropped(
+    wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No length, `Connection: close`, and bytes behind it: one answer, and nothing breaks."""
+    assert (await wire.ask(ASK, secret=OTHER))[0] == 401, "from now on forged posts are refused on the spot"
+    found = await raw(wire, head(standard(BODY), None, "Connection: close") + BODY)
+    assert found.startswith(b"HTTP/1.1 401")
+    assert found.count(b"HTTP/1.1") == 1
+    assert not [one for one in caplog.records if one.exc_info]
 
 
 async def test_what_is_not_stored_is_503_and_may_come_again(tmp_path: Path) -> None:
@@ -295,10 +353,21 @@ def test_an_unfit_secret_is_a_config_error_with_its_cure(secret: str, why: str) 
         assert len(secret) < 3 or secret not in str(caught.value)
 
 
-def test_the_same_secret_twice_is_a_config_error() -> None:
+def test_a_backup_that_is_the_default_is_none() -> None:
     same = WebhookSettings(secret_default=held("a", SECRET), secret_backup=held("b", SECRET))
-    with pytest.raises(ConfigError, match="the same secret"):
-        endpoints_of(same, SystemClock())
+    with structlog.testing.capture_logs() as lines:
+        keys = endpoints_of(same, SystemClock())["default"].keys
+    assert [line["event"] for line in lines] == ["webhook_backup_not_used"]
+    assert "is the same secret as WEBHOOK_SECRET_DEFAULT" in keys.trouble
+    body = b"{}"
+    claim = verify.read({k.lower().encode(): v.encode() for k, v in plain(body).items()}, time.time())
+    assert isinstance(claim, Claim)
+    assert keys.verified(claim, body) == "default"
+    assert len(keys.signing()) == 1
+    assert [slot.secret.uses for slot in keys.slots] == [2, 0], "checks are no uses"
+
+
+def test_the_secret_of_another_endpoint_is_a_config_error() -> None:
     shared = WebhookSettings(
         secret_default=held("a", SECRET), endpoints={"orders": EndpointSettings(secret_default=held("c", SECRET))}
     )

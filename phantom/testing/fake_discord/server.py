@@ -66,6 +66,7 @@ from phantom.testing.fake_discord.places import ChannelLike
 from phantom.testing.fake_discord.ratelimits import RateLimits
 from phantom.testing.fake_discord.rest import RestApi
 from phantom.testing.fake_discord.world import World
+from phantom.testing.hunt_record import leave
 
 T = TypeVar("T")
 
@@ -266,6 +267,8 @@ class FakeDiscord(Administration, PeopleInteractions):
 
     async def stop(self) -> None:
         """Close everything."""
+        for call in self.core.calls:
+            leave("outgoing", f"{call.route} {call.path} {call.query} {call.body} {call.files} {call.reason}")
         await self.sender.close()
         await self.gateway.close()
         self.core.feed.close()

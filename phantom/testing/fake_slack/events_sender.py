@@ -20,6 +20,7 @@ from phantom.testing.fake_slack.deliveries import SLACK_SCHEDULE, Attempt, Deliv
 from phantom.testing.fake_slack.faults import Faults
 from phantom.testing.fake_slack.model import JSON
 from phantom.testing.fake_slack.signing import sign_direct, sign_gateway_v1, sign_gateway_v2
+from phantom.testing.hunt_record import leave
 
 PATHS = {"events_api": "/slack/events", "interactive": "/slack/interactivity", "slash_commands": "/slack/commands"}
 
@@ -90,7 +91,9 @@ class HttpSender:
     async def post_raw(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """Post anything at all to the app, for hostile input; returns status and body."""
         async with self._client().post(self.target.url.rstrip("/") + path, data=body, headers=headers) as answer:
-            return answer.status, await answer.read()
+            said = await answer.read()
+        leave("pages", f"{path.partition('?')[0]} answered {said.decode('utf-8', 'replace')}")
+        return answer.status, said
 
     async def post_signed(
         self, kind: str, body: bytes | JSON, *, event_id: str = "", content_type: str = ""

@@ -49,6 +49,7 @@ from phantom.testing.fake_slack.socket_mode import SocketMode
 from phantom.testing.fake_slack.views import Views
 from phantom.testing.fake_slack.web_api import WebApi
 from phantom.testing.fake_slack.workspace import Workspace
+from phantom.testing.hunt_record import leave
 
 T = TypeVar("T")
 
@@ -288,6 +289,8 @@ class FakeSlack(Interactions):
 
     async def stop(self) -> None:
         """Close everything; what was not delivered stays undelivered."""
+        for call in self.core.calls:
+            leave("outgoing", f"{call.method} {call.args}")
         await self.core.deliveries.close()
         await self.sockets.close()
         self.core.feed.close()

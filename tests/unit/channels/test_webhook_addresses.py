@@ -25,6 +25,9 @@ REFUSED_URLS = (
     "https://hooks.example.com/#part",
     "https://hooks.example.com#@127.0.0.1/",
     "https://hooks.example.com:0/",
+    "https://hooks.example.com:22/",
+    "https://hooks.example.com:25/",
+    "https://hooks.example.com:80/",
     "https://hooks.example.com:99999/",
     "https://hooks.example.com:port/",
     "https://hooks.example.com\\@127.0.0.1/",
@@ -113,9 +116,21 @@ def test_public_hosts_are_taken(url: str) -> None:
 
 
 def test_the_development_setting_opens_this_machine_alone() -> None:
-    for url in ("http://127.0.0.1:8080/", "http://localhost/", "https://[::1]/", "https://localhost/x"):
+    for url in (
+        "http://127.0.0.1:8080/",
+        "http://127.0.0.1:81/",
+        "http://localhost/",
+        "https://[::1]/",
+        "https://localhost/x",
+    ):
         assert why_refused(url, insecure=True) == ""
-    for url in ("http://10.0.0.1/", "http://hooks.example.com/", "https://169.254.169.254/", "http://127.1/"):
+    for url in (
+        "http://10.0.0.1/",
+        "http://hooks.example.com/",
+        "https://hooks.example.com:22/",
+        "https://169.254.169.254/",
+        "http://127.1/",
+    ):
         assert why_refused(url, insecure=True)
     assert why_refused("http://127.0.0.1/", hosts=("hooks.example.com",), insecure=True)
 

@@ -38,7 +38,7 @@ def test_a_plugin_declares_its_own() -> None:
 
 @given(st.text())
 def test_nothing_else_passes(name: str) -> None:
-    if name in secret_names.known():
+    if name in secret_names.known() or secret_names.OF_ENDPOINTS.fullmatch(name):
         return
     with pytest.raises(SecretError):
         secret_names.check(name)

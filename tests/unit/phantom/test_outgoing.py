@@ -40,16 +40,16 @@ def message(text: str = "hello", **more: Any) -> OutboundMessage:
 
 
 async def test_text_and_buttons_are_masked_and_the_alert_names_secret_and_turn(stand: Stand) -> None:
-    button = Button(action="pick", label=f"use {TOKEN}", value=TOKEN)
+    button = Button(action=f"pick {TOKEN}", label=f"use {TOKEN}", value=TOKEN)
     with structlog.testing.capture_logs() as logged:
         masked = await stand.outgoing.message(message(f"it is {TOKEN}", buttons=(button,), tone=Tone.NOTICE))
     assert masked.text == f"it is {MASK}"
-    assert masked.buttons == (Button(action="pick", label=f"use {MASK}", value=MASK),)
+    assert masked.buttons == (Button(action=f"pick {MASK}", label=f"use {MASK}", value=MASK),)
     assert [(line["event"], line["log_level"], line["secrets"], line["turn"], line["place"]) for line in logged] == [
         ("secret_in_reply", "error", ["slack_bot_token"], "slack:T1:Ev1", place) for place in ("notice", "button")
     ]
     assert TOKEN not in str(logged)
-    assert (stand.stopped("notice"), stand.stopped("button")) == (1, 2)
+    assert (stand.stopped("notice"), stand.stopped("button")) == (1, 3)
 
 
 async def test_health_warns_for_an_hour_with_the_cure(stand: Stand) -> None:
@@ -113,13 +113,14 @@ def test_a_draft_shows_no_beginning_of_a_secret(stand: Stand) -> None:
 def test_what_an_app_asks_for_is_masked_with_its_shape_kept(stand: Stand) -> None:
     held_data = base64.b64encode(f"token: {TOKEN}".encode()).decode()
     link = "https://x.test/?signature=" + "1" * 30
-    asked = {"channelId": "1", "content": TOKEN, "embeds": [{"title": TOKEN, "url": link}],
+    asked = {"channelId": "1", "content": TOKEN, "embeds": [{"title": TOKEN, "url": link, f"x {TOKEN}": 1}],
              "contentBase64": held_data, "count": 12345678901234567890, "flag": True, "none": None}  # fmt: skip
     done = stand.outgoing.params(asked, app="board")
     assert done["content"] == done["embeds"][0]["title"] == MASK
     assert done["embeds"][0]["url"] == link
+    assert done["embeds"][0][f"x {MASK}"] == 1
     assert base64.b64decode(done["contentBase64"]) == f"token: {MASK}".encode()
     assert {name: done[name] for name in ("channelId", "count", "flag", "none")} == {
         name: asked[name] for name in ("channelId", "count", "flag", "none")
     }
-    assert stand.stopped("bridge") == 3
+    assert stand.stopped("bridge") == 4

@@ -93,13 +93,17 @@ def test_our_own_secrets_leave_the_environment_and_the_rest_stays() -> None:
     environ = {
         "SLACK_BOT_TOKEN": "a", "DISCORD_BOT_TOKEN": "b", "WEBHOOK_SECRET_BACKUP": "c",
         "PHANTOM_DATABASE_PASSWORD": "d",
+        "WEBHOOK_ORDERS": TOKEN, "PHANTOM_DATABASE_URL": "postgresql://u:p@h/db", "PHANTOM_METADATA_URL": "http://h:1/",
         "ANTHROPIC_API_KEY": "e", "MY_TOKEN": "f", "PATH": "g", "SLACK_TRANSPORT": "http", "SECRET_SOURCE": "env",
     }  # fmt: skip
-    gone = forget_variables(environ)
+    gone = forget_variables(environ, Redactor(lambda: [held("webhook_orders", TOKEN)]))
     assert sorted(gone) == [
-        "DISCORD_BOT_TOKEN", "PHANTOM_DATABASE_PASSWORD", "SLACK_BOT_TOKEN", "WEBHOOK_SECRET_BACKUP",
+        "DISCORD_BOT_TOKEN", "PHANTOM_DATABASE_PASSWORD", "PHANTOM_DATABASE_URL", "SLACK_BOT_TOKEN", "WEBHOOK_ORDERS",
+        "WEBHOOK_SECRET_BACKUP",
     ]  # fmt: skip
-    assert sorted(environ) == ["ANTHROPIC_API_KEY", "MY_TOKEN", "PATH", "SECRET_SOURCE", "SLACK_TRANSPORT"]
+    assert sorted(environ) == [
+        "ANTHROPIC_API_KEY", "MY_TOKEN", "PATH", "PHANTOM_METADATA_URL", "SECRET_SOURCE", "SLACK_TRANSPORT",
+    ]  # fmt: skip
 
 
 def test_a_child_gets_what_it_needs_and_what_is_named() -> None:

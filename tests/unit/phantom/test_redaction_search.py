@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import random
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,29 @@ def test_a_value_that_was_broken_up_is_masked_in_one_piece(value: str, data: st.
     letters = "".join(char for char in cleaned if char.isalnum())
     whole = "".join(char for char in value if char.isalnum())
     assert len(whole) < 12 or whole not in letters
+
+
+@pytest.mark.parametrize("cuts", [(20,), (30,), (17, 38)])
+def test_pieces_of_a_value_with_nothing_around_them_show_in_no_text(cuts: tuple[int, ...]) -> None:
+    redactor = knowing(TOKEN.replace("xoxb-", "none-"), "another-secret-0123456789")
+    value = TOKEN.replace("xoxb-", "none-")
+    pieces = [value[first:last] for first, last in zip((0, *cuts), (*cuts, len(value)), strict=True)]
+    assert [redactor.inspect(piece, whole=False).text for piece in pieces] == [MASK] * len(pieces)
+
+
+@pytest.mark.parametrize("value", [TOKEN, 'p"a/s+s=w&o\\r<d>%0123456789', "schlüssel/für+alle=9876543210"])
+def test_what_was_encoded_twice_or_for_another_machine_is_found(value: str) -> None:
+    raw = value.encode()
+    for text in (
+        base64.b64encode(b"user:" + raw).decode(),
+        base64.b64encode(b'{"auth":"' + base64.b64encode(b"user:" + raw) + b'"}').decode(),
+        base64.b64encode(f"Set-Token '{value}'".encode("utf-16-le")).decode(),
+        quote(quote(value, safe=""), safe=""),
+        json.dumps(json.dumps({"a": value})),
+        html.escape(html.escape(value)),
+        raw.hex(":"),
+    ):
+        assert MASK in knowing(value).clean_known(f"before {text} after"), text
 
 
 def test_text_around_a_broken_value_stays() -> None:
