@@ -151,7 +151,8 @@ def declared_secrets(loaded: LoadedConfig, uses_of_bridge: Callable[[str], int] 
 def _nothing_configured() -> ConfigError:
     return ConfigError(
         "no channel is configured",
-        hint="run `phantom init`, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_BOT_TOKEN;"
+        hint="run `phantom init`, or set SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or DISCORD_BOT_TOKEN, or"
+        " WEBHOOK_SECRET_DEFAULT;"
         " to try it out run `phantom dev`",
     )
 
@@ -186,7 +187,7 @@ def _run(config_dir: Path | None, environ: Mapping[str, str], redactor: Redactor
         from phantom.service import Service
 
         def uses_of_bridge(secret_id: str) -> int:
-            return 0 if service.bridge is None else service.bridge.uses.get(secret_id, 0)
+            return service.bridge.uses_of(secret_id)
 
         service = Service(
             loaded,

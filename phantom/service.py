@@ -20,8 +20,8 @@ import structlog
 
 from phantom import __version__
 from phantom.access import AccessRules
-from phantom.apps import SupportsApps
 from phantom.at_rest import EncryptionAtRest
+from phantom.bridge_host import BridgeHost
 from phantom.channel import (
     Channel,
     SupportsClose,
@@ -33,7 +33,7 @@ from phantom.clock import Clock, SystemClock
 from phantom.data_folder import DataFolder
 from phantom.engine import Engine
 from phantom.errors import ConfigError, PhantomError, StorageError
-from phantom.health import BridgeReport, HealthReport, never_started
+from phantom.health import HealthReport, never_started
 from phantom.journal import Journal
 from phantom.loop_watch import LoopWatch
 from phantom.messages import Outcome
@@ -48,7 +48,6 @@ from phantom.webapp import WebApp
 
 if TYPE_CHECKING:
     from config import LoadedConfig
-    from phantom.bridge.setup import BridgeService
 
 log = structlog.get_logger("phantom.daemon")
 
@@ -95,8 +94,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._journal: Journal | None = None
         self._engine: Engine | None = None
-        self.bridge: BridgeService | None = None
-        self._bridge_error: ConfigError | None = None
+        self.bridge = BridgeHost(config.bridge)
         self._started_at = self.clock.now()
         self._draining = False
         self.failed: asyncio.Future[PhantomError]
@@ -117,7 +115,7 @@ class Service:
         engine = self._engine = Engine(self, self._journal)
         for channel in self.channels.values():
             self._mount(channel, engine)
-        await self._open_bridge(self._journal)
+        await self.bridge.open(self, self._journal)
         await self.web.listen(self.core.host, self.core.port)
         log.info("listening", host=self.core.host, port=self.web.port, channels=sorted(self.channels))
         await engine.load_memory()
@@ -147,35 +145,6 @@ class Service:
                 self._greet,
             )
         )
-
-    async def _open_bridge(self, journal: Journal) -> None:
-        """Let other programs in, where that is wanted. What is wrong with it keeps only the bridge from serving."""
-        settings = self.config.bridge
-        made = (self.folder.path / "bridge" / "secrets.json").exists()
-        if settings.enabled == "false" or (settings.enabled == "auto" and not settings.secrets and not made):
-            return
-        from phantom.bridge.setup import open_bridge
-
-        lending: dict[str, SupportsApps] = {}
-        for name, channel in self.channels.items():
-            if isinstance(channel, SupportsApps):
-                lending.setdefault(self.config.channels[name].kind, channel)
-        try:
-            self.bridge = await open_bridge(
-                settings,
-                channels=lending,
-                data_dir=self.folder.path,
-                host=self.core.host,
-                web=self.web,
-                clock=self.clock,
-                meter=self.meter,
-                journal=journal,
-                outgoing=self.outgoing,
-            )
-            self.encryption.look_after(self.bridge.seals)
-        except ConfigError as error:
-            self._bridge_error = error
-            log.error("bridge_disabled", where=error.where, what=error.message, cure=error.hint)
 
     def disable(self, name: str, error: ConfigError) -> None:
         """A channel that cannot be built; it is shown as disabled and the others run."""
@@ -254,8 +223,7 @@ class Service:
             before = datetime.fromtimestamp(self.clock.now(), UTC) - KEEP
             try:
                 await engine.prune(before)
-                if self.bridge is not None:
-                    await self.bridge.prune()
+                await self.bridge.prune()
             except StorageError as error:
                 log.warning("upkeep_failed", what=error.message, cure=error.hint)
 
@@ -312,16 +280,8 @@ class Service:
             + self.secrets.warnings()
             + self.encryption.warnings(),
             encryption=self.encryption.report(),
-            bridge=self._bridge_report(),
+            bridge=self.bridge.report(),
         )
-
-    def _bridge_report(self) -> BridgeReport | None:
-        if self.bridge is not None:
-            return self.bridge.report()
-        error = self._bridge_error
-        if error is None:
-            return None
-        return BridgeReport(state="disabled", trouble=f"{error.where}: {error.message}", cure=error.hint)
 
     def _scrape(self, engine: Engine) -> None:
         journal = self._journal
@@ -343,11 +303,8 @@ class Service:
         if engine is None:
             return True
         self.web.stop_listening()
-        bridge = self.bridge
-        ends = [engine.pipeline.drain(self.core.drain_seconds)]
-        if bridge is not None:
-            ends.append(bridge.drain(self.core.drain_seconds))
-        done = all(await asyncio.gather(*ends))
+        seconds = self.core.drain_seconds
+        done = all(await asyncio.gather(engine.pipeline.drain(seconds), self.bridge.drain(seconds)))
         log.info("drained", complete=done)
         return done
 
@@ -358,8 +315,7 @@ class Service:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         await self.supervisor.aclose()
-        if self.bridge is not None:
-            await self.bridge.aclose()
+        await self.bridge.aclose()
         await self.web.aclose()
         if self._engine is not None:
             await self._engine.aclose()
