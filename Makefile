@@ -2,8 +2,9 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-# Parallel test processes; PYTEST_ARGS goes to pytest as it is: make test PYTEST_ARGS="tests/unit -x"
-JOBS ?= 2
+# Parallel test processes, one more than processors, as tests also wait; PYTEST_ARGS goes to pytest as it is:
+# make test PYTEST_ARGS="tests/unit -x"
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 PYTEST_ARGS ?=
 # How often `make prove` kills the daemon on each transport.
 KILLS ?= 200

@@ -24,6 +24,7 @@ def read_dotenv(path: Path) -> Mapping[str, str]:
     """The variables of the file at `path`; none when there is no such file. Raises `ConfigError` naming the line."""
     try:
         if not path.is_file():
+            _refuse_other(path)
             return {}
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -38,6 +39,17 @@ def read_dotenv(path: Path) -> Mapping[str, str]:
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text", where=str(path), hint="save it as UTF-8") from None
     return parse_dotenv(text, path)
+
+
+def _refuse_other(path: Path) -> None:
+    """A folder (a container's mount makes one where its source is missing), a link to nothing or a pipe at `path` was
+    meant to be the file: starting without what it should hold would be a surprise.
+    """
+    if path.is_symlink() and not path.exists():
+        raise ConfigError("is a link to nothing", where=str(path), hint="point it at the file, or remove it")
+    if path.exists():
+        what = "is a folder" if path.is_dir() else "is no regular file"
+        raise ConfigError(what, where=str(path), hint="put a file of NAME=value lines there, or remove it")
 
 
 def refuse_open_dotenv(path: Path) -> None:

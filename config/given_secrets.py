@@ -7,13 +7,14 @@ again (`rereading.py`) and what differs is handed to `rotate` here. What does *n
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from config import secret_names
 from config.rotating import OVERLAP_SECONDS, RotatingText
 from phantom.clock import Clock
 from phantom.errors import SecretError
 from phantom.secret_sources import ABSENT, SecretHealth
-from phantom.secrets import Listener
+from phantom.secrets import Listener, Secret
 
 
 class GivenSource:
@@ -55,6 +56,20 @@ class GivenSource:
         return f"GivenSource({self._name!r})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """One handle given out. `place` is what it was made for (a setting's path, or its name), `source` where its value
+    comes from, both fit for print. `given` is set for a value that was written down; a live one follows its source,
+    whose `kind` is "" while none has it.
+    """
+
+    secret: Secret
+    place: str
+    source: str
+    given: GivenSource | None = None
+    kind: str = ""
+
+
 class VariableSecrets:
     """The secrets that variables hold, by name; a `SecretOrigin`. `lookup` gives a variable's text, None when unset."""
 
@@ -85,6 +100,11 @@ class VariableSecrets:
             found = GivenSource(name, text and text.strip(), self._clock, overlap_seconds=self._overlap)
             self._sources[name] = found
         return found
+
+    def blank(self, name: str) -> str:
+        """The variable, or the one that would name a file, that is set and holds nothing; "" when there is none."""
+        variables = (variable for base in self._variables_of(name) for variable in (base, f"{base}_FILE"))
+        return next((one for one in variables if (text := self._lookup(one)) is not None and not text.strip()), "")
 
     def want(self, name: str) -> None:
         """A variable is never fetched."""

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 
 from config import secret_catalogue as catalogue
 from config.channel_sections import ChannelConfig
+from config.given_secrets import Holding
 from config.inventory_file import Seen, State
 from config.loader import LoadedConfig
 from config.secret_formats import why_malformed
 from config.secret_names import known
-from config.secret_store import Holding
 from phantom.errors import PhantomError
 from phantom.secret_sources import ABSENT, SecretHealth
 from phantom.secrets import Secret, fingerprint

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from config.secret_catalogue import DATABASE
+from config.secret_names import OF_ENDPOINTS
 
 _PLACEHOLDER = re.compile(
     r"(?i)change.?me|your[-_ ]|example|placeholder|dummy|xxxx|<[^>]*>|\.\.\.|\u2026|todo|insert|^(?:xoxb|xapp|sk)-?$"
@@ -24,6 +25,8 @@ _LONG = 48
 """From so many characters on it is no placeholder, whatever words are in it by chance."""
 _LEAST_VERIFYING = 24
 """Characters of a secret that signatures are checked with, which somebody may try to guess offline."""
+_LEAST_DISTINCT = 8
+"""Different characters of such a secret; a random one has more."""
 _LEAST_PASSWORD = 16
 """Characters of a password that only programs type; whoever has seen one login may try to guess it offline."""
 
@@ -32,7 +35,7 @@ def why_malformed(name: str, text: str, category: str = "") -> str:
     """What is wrong with the text, "" when nothing is. The name decides which shape is meant; a password of a database
     may be of any characters.
     """
-    own = _OWN.get(_family(name))
+    own = _OWN.get(_family(name)) or (_verifying if OF_ENDPOINTS.fullmatch(name) else None)
     return _in_general(text, free=category == DATABASE) or (own(text) if own is not None else "")
 
 
@@ -115,9 +118,12 @@ def _ring(text: str) -> str:
 
 
 def _verifying(text: str) -> str:
+    if len(text) >= _LEAST_VERIFYING and len(set(text.removeprefix("whsec_"))) < _LEAST_DISTINCT:
+        return "is not random: it repeats a few characters"
     if text.startswith("whsec_"):
+        bare = text.removeprefix("whsec_").rstrip("=")
         try:
-            size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+            size = len(base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True))
         except (binascii.Error, ValueError):
             return "begins with whsec_, and what follows is not base64"
         return "" if 24 <= size <= 64 else "holds fewer than 24 or more than 64 bytes behind whsec_"

@@ -38,6 +38,9 @@ BUILT_IN = frozenset(
 OF_ENDPOINTS = re.compile(r"webhook_[a-z0-9_]{1,56}")
 """The secrets of webhook endpoints beyond the default one, which a deployment names: `webhook_orders`."""
 
+NEVER_BLANK = frozenset({"encryption_key"})
+"""Secrets without which something is left open in silence: a variable set to nothing is a mistake, not "none"."""
+
 _declared: set[str] = set()
 
 

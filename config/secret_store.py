@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config import secret_names
-from config.given_secrets import GivenSource, VariableSecrets
+from config.given_secrets import GivenSource, Holding, VariableSecrets
 from config.layered_secret import Layer, LayeredSecret, absent
 from config.open_sources import OpenSources
 from config.pointed_files import KIND as POINTED
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
     from config.metadata_client import MetadataClient
 
 Variables = Callable[[str], str | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """One handle given out. `place` is what it was made for (a setting's path, or its name), `source` where its value
-    comes from, both fit for print. `given` is set for a value that was written down; a live one follows its source,
-    whose `kind` is "" while none has it.
-    """
-
-    secret: Secret
-    place: str
-    source: str
-    given: GivenSource | None = None
-    kind: str = ""
 
 
 class SecretStore:
@@ -139,6 +125,10 @@ class SecretStore:
         """That the secret is not set is no failure; with `beside`, unless that other one is not set either."""
         self._may_lack[name] = beside
 
+    def optional(self, name: str) -> bool:
+        """Whether it is no failure at all that the secret is not set."""
+        return self._may_lack.get(name) == ""
+
     def find_live(self, name: str) -> Secret | None:
         """Like `find`, but what `SECRET_SOURCE` itself offers, whatever the environment holds."""
         return self._from(name, [kind for kind in self.order if kind not in self._fixed])
@@ -148,9 +138,20 @@ class SecretStore:
         return self._from(name, ("env", "dotenv", POINTED)) if self._pointed.has(name) else None
 
     def at_hand(self, name: str) -> bool:
-        """Whether a source has the secret for certain, without asking anybody over a network or by a command."""
+        """Whether a source has the secret for certain, without asking anybody over a network or by a command. One that
+        `blank` names counts.
+        """
         secret_names.check(name)
+        return self._surely(name) or self.blank(name) != ""
+
+    def _surely(self, name: str) -> bool:
         return any(self._origins.get(kind).has(name) for kind in self.order)
+
+    def blank(self, name: str) -> str:
+        """The variable that is set to nothing, when only that stands for a secret of `NEVER_BLANK`; else ""."""
+        if name not in secret_names.NEVER_BLANK or self._surely(name):
+            return ""
+        return next((found for one in self._variables.values() if (found := one.blank(name))), "")
 
     def why_unfit(self, name: str) -> str:
         """Why there is no handle of a secret that a source has: what is there cannot be one. "" when nothing is."""
@@ -174,6 +175,9 @@ class SecretStore:
             found = self._given.get(name)
         if found is None:
             found = self._from(name, self.order)
+        if variable := self.blank(name):
+            self._unfit[name] = f"secret {name} is empty"
+            raise SecretError(self._unfit[name], hint=f"give {variable} a value, or remove it if none is meant")
         return self._used(found)
 
     def secret(self, name: str) -> Secret:

@@ -5,6 +5,7 @@ What does *not* live here: what is written.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -67,6 +68,14 @@ def replace_whole(path: Path, data: bytes, step: Step = no_step) -> None:
     finally:
         fresh.unlink(missing_ok=True)
         os.close(folder)
+
+
+def not_replaced(error: OSError, path: Path) -> ConfigError:
+    """What to tell of a failure of `replace_whole`."""
+    kept = "what was there is kept"
+    if error.errno == errno.EBUSY:  # a container's mount of one file: no rename can take its place
+        kept += "; the file is a mount of its own: mount its folder instead, or change it where it comes from"
+    return ConfigError(f"cannot be written: {error.strerror}", where=str(path), hint=kept)
 
 
 def remove(path: Path, step: Step = no_step) -> None:

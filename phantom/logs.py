@@ -27,14 +27,17 @@ def _without_rich() -> Iterator[None]:
 
     This module is imported before anything else that wants structlog (`phantom.cli`), so it decides.
     """
-    hide = "rich" not in sys.modules and "structlog" not in sys.modules
-    if hide:
-        sys.modules["rich"] = None  # type: ignore[assignment]
+    if "structlog" in sys.modules:
+        yield
+        return
+    loaded = sys.modules.get("rich")
+    sys.modules["rich"] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        if hide:
-            del sys.modules["rich"]
+        del sys.modules["rich"]
+        if loaded is not None:
+            sys.modules["rich"] = loaded
 
 
 with _without_rich():

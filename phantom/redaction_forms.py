@@ -14,7 +14,7 @@ import math
 import re
 from urllib.parse import quote, quote_plus
 
-SHORTEST = 4
+SHORTEST = 6
 """Known values below this length are not masked: they would blank out ordinary words and protect nothing."""
 SHORTEST_ENCODED = 8
 

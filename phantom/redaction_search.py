@@ -21,24 +21,28 @@ _LONG = _BLOCK + _STRIDE - 1
 _SHORTEST_NEEDLE = 8
 _SHORTEST_SPLIT = 12
 """A shorter value is taken for one that was broken up only if it mixes letters and digits: words meet by chance."""
+_SHORTEST_IN_WORDS, _SHORTEST_IN_NUMBERS = 12, 8
+"""Shorter values of letters alone, of digits alone, are looked for as whole words: `postgres` is not in postgresql."""
 _SHORTEST_CUT = 12
 """So many characters at a text's edge may be a secret that was cut in two, if they are a good part of it."""
 _CUT_SHARE = 4
 _SHORTEST_IN_PAYLOAD = 16
 _STRING_ENDS = ('"', "%22")
+_WORD = re.compile("[A-Za-z]+|[0-9]+")
 _LETTERS_AND_DIGITS = re.compile(rb"(?=.*[a-z])(?=.*[0-9])", re.DOTALL)
 
 
 class Spelled:
     """One value, prepared: its forms, each with its squeezed one, those that are looked for in one piece only, and the
-    blocks that all these may show.
+    blocks that all these may show. `word`: the value, where it is looked for as a whole word only, else empty.
     """
 
-    __slots__ = ("blocks", "forms", "rare")
+    __slots__ = ("blocks", "forms", "rare", "word")
 
     def __init__(self, value: str) -> None:
         self.forms = tuple((form, squeeze(form)) for form in forms(value))
         self.rare = tuple((form, squeeze(form)) for form in rare_forms(value) - forms(value))
+        self.word = value if _is_word(value) else ""
         needles = {bare for _, bare in (*self.forms, *self.rare)}
         self.blocks = frozenset(block for needle in needles if len(needle) >= _LONG for block in _blocks(needle))
 
@@ -51,9 +55,12 @@ class Needles:
         bare: dict[bytes, str] = {}
         rare: dict[bytes, str] = {}
         odd: dict[str, None] = {}
+        words: dict[str, re.Pattern[str]] = {}
         blocks: list[frozenset[int]] = []
         for name, value in values:
             blocks.append(value.blocks)
+            if value.word:
+                words[value.word] = _as_a_word(value.word)
             for some, needles in ((value.forms, bare), (value.rare, rare)):
                 for form, needle in some:
                     spelled.setdefault(form, name)
@@ -62,6 +69,7 @@ class Needles:
                     else:
                         needles.setdefault(needle, name)
         self._forms = tuple(sorted(spelled.items(), key=lambda item: (-len(item[0]), item[0])))
+        self._words = words
         self._odd = tuple(odd)
         """Forms that leave too little when squeezed; looked for as they are."""
         self._short = tuple(needle for needle in {**bare, **rare} if len(needle) < _LONG)
@@ -86,8 +94,12 @@ class Needles:
         if not self.suspect(text):
             return text
         for form, name in self._forms:
-            if form in text:
-                text = text.replace(form, MASK)
+            if form not in text:
+                continue
+            word = self._words.get(form)
+            masked = text.replace(form, MASK) if word is None else word.sub(MASK, text)
+            if masked != text:
+                text = masked
                 names.add(name)
         return self._mask_split(text, names) if self.suspect(text) else text
 
@@ -156,6 +168,16 @@ class Needles:
                 pieces += [text[done:begin], MASK]
             done = max(done, end)
         return "".join((*pieces, text[done:]))
+
+
+def _is_word(value: str) -> bool:
+    if _WORD.fullmatch(value) is None:
+        return False
+    return len(value) < (_SHORTEST_IN_NUMBERS if value.isdigit() else _SHORTEST_IN_WORDS)
+
+
+def _as_a_word(value: str) -> re.Pattern[str]:
+    return re.compile(f"(?<![0-9A-Za-z]){value}(?![0-9A-Za-z])")
 
 
 def _may_be_split(needle: bytes) -> bool:

@@ -35,14 +35,18 @@ TOKENS = (
     # Models, code hosts, clouds, registries, secret managers.
     Shape(
         ("sk-", *(f"gh{kind}_" for kind in "pousr"), "github_pat_"),
-        re.compile(r"\b(sk-|gh[pousr]_|github_pat_)[\w-]{16,}"),
+        # With a digit or a capital letter: sk-loading-indicator is a style.
+        re.compile(r"\b(sk-|gh[pousr]_|github_pat_)(?=[\w-]{0,128}[0-9A-Z])[\w-]{16,}"),
         r"\1" + MASK,
     ),
     Shape(("k_live_", "k_test_"), re.compile(r"\b[rs]k_(?:live|test)_[0-9A-Za-z]{16,}")),
     Shape(("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     Shape(("aiza",), re.compile(r"\bAIza[\w-]{30,}")),
     Shape(("hvs.", "hvb."), re.compile(r"\bhv[sb]\.[\w-]{20,}")),
-    Shape(("glpat-", "npm_", "hf_", "pypi-"), re.compile(r"\b(?:glpat-|npm_|hf_|pypi-)[\w-]{20,}")),
+    Shape(
+        ("glpat-", "npm_", "hf_", "pypi-"),
+        re.compile(r"\b(?:glpat-|npm_|hf_|pypi-)(?=[\w-]{0,128}[0-9A-Z])[\w-]{20,}"),
+    ),
     # JSON Web Tokens.
     Shape(("eyj",), re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")),
 )

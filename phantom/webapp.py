@@ -10,6 +10,7 @@ import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -64,15 +65,18 @@ class WebApp:
             app.router.add_post(path.decode(), _slow_lane(path, route))
         quiet = logging.getLogger("phantom.http")
         quiet.addFilter(_worth_a_line)
-        # Bodies stay as they came: a signature covers these bytes, and a small body must not unpack to a large one.
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet, auto_decompress=False
-        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet)
         await self._runner.setup()
-        fallback = self._runner.server
-        if fallback is None:
+        server = self._runner.server
+        if server is None:
             raise RuntimeError("aiohttp runner has no server after setup")
         loop = asyncio.get_running_loop()
+
+        def fallback() -> _Connection:
+            # Bodies stay as they came: a signature covers these bytes, and a small body must not unpack to a large one.
+            no_log: Any = None  # documented by aiohttp as "no access log", but not in its types
+            return _Connection(server, loop=loop, access_log=no_log, logger=quiet, auto_decompress=False)
+
         try:
             self._server = await loop.create_server(
                 lambda: FastLane(self._routes, fallback, loop, self._connections), host, port, backlog=1024
@@ -120,6 +124,26 @@ class WebApp:
         self._meter.gauge("phantom_journal_backlog", (await self._report()).backlog)
         page = self._redactor.inspect(self._meter.render().decode(), shapes="tokens").text
         return web.Response(body=page.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+class _Connection(web.RequestHandler):
+    """Where aiohttp answers what is no HTTP, or failed, it quotes what was sent: a token in an address, say."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Log as aiohttp does and answer without a quotation."""
+        super().handle_error(request, status, exc, message)
+        error = b'{"error":"bad request"}' if status < 500 else b'{"error":"internal server error"}'
+        answer = web.Response(status=status, body=error, content_type="application/json")
+        answer.force_close()
+        return answer
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""Generates what can be generated: `docs/reference/*.md`, the `.env` examples and the bridge client's typed methods.
+"""Generates what can be generated: `docs/reference/`, the `.env` examples and the bridge client's typed methods.
 `--check` only compares.
 
 What does *not* live here: the texts themselves, which come from the settings models, the commands, the metric table,
@@ -7,6 +7,7 @@ the error tree and, for features, the channels' own capability flags.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import typer
 
 import phantom.errors
+from channels.webhook.request_schema import schema
 from config import render_env_example, render_env_production, render_reference
 from phantom.capabilities import Capability
 from phantom.cli.app import app
@@ -62,6 +64,7 @@ def pages() -> dict[str, str]:
         "docs/reference/errors.md": errors_page(),
         "docs/reference/features.md": features_page(),
         "docs/reference/incident-record.md": incident_page(),
+        "docs/reference/webhook.schema.json": webhook_schema(),
         "docs/reference/bridge.md": bridge_reference.page(tables, MARK),
         **bridge_client.modules(tables),
     }
@@ -162,6 +165,12 @@ def incident_page() -> str:
         "writes it to `<data_dir>/incidents`. The same headings serve for a record by hand.\n\n"
         f"> {title.removeprefix('# ')}\n" + rest
     )
+
+
+def webhook_schema() -> str:
+    """What a post to `/webhook/<name>` may say."""
+    made = schema(MARK.removeprefix("<!-- ").removesuffix(" -->").replace("page", "file"))
+    return json.dumps(made, indent=2) + "\n"
 
 
 def _first_line(kind: type) -> str:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import sys
 
-from phantom.cli import main
+try:
+    from phantom.cli import main
+except ModuleNotFoundError:
+    sys.exit(f"phantom is not installed for {sys.executable} — run this with the Python that has it: .venv/bin/python")
 
 if __name__ == "__main__":
     sys.argv[1:1] = ["secrets", "rotate", "webhook"]

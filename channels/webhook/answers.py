@@ -24,7 +24,18 @@ STORAGE = _json(503, {"error": "storage unavailable"}, retry=True)
 BUSY = _json(503, {"error": "too many posts wait for their answer; use mode async"}, retry=True)
 TOO_LARGE = _json(413, {"error": "payload too large"})
 TIMEOUT = _json(408, {"error": "request timeout"})
-UNAUTHORIZED = _json(401, {"error": "not signed by this endpoint's secret, or not now"})
+UNAUTHORIZED = _json(
+    401,
+    {
+        "error": "not signed with a secret of this endpoint, or not within 300 s of this server's clock",
+        "headers": "webhook-id, webhook-timestamp and webhook-signature, or X-Webhook-Timestamp and"
+        " X-Webhook-Signature: sha256=<hex>",
+    },
+)
+"""One answer for all that is wrong with a signature: it tells a forger nothing."""
+CONFLICT = _json(
+    409, {"error": "another question was sent under this id: take a fresh id for each, this one for retries"}
+)
 UNKNOWN_TASK = _json(404, {"error": "no such task at this endpoint"})
 
 _STATUS = {ANSWERED: 200, FAILED: 502, REFUSED: 403}
@@ -48,7 +59,9 @@ def result(task: Task) -> HttpAnswer:
 
 def late(task: Task) -> HttpAnswer:
     """504: the deadline passed; the task goes on and its answer can be fetched."""
-    return _json(504, {"error": "no answer in time; fetch the task later", **_told(task)})
+    return _json(
+        504, {"error": f"no answer in time: post the task to /webhook/{task.endpoint}/tasks later", **_told(task)}
+    )
 
 
 def fetched(task: Task) -> HttpAnswer:

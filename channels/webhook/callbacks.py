@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 
 import structlog
 
@@ -27,6 +28,7 @@ from phantom.errors import MetadataError, SecretError, StorageError
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 8
+"""Attempts under way for one endpoint: a receiver that hangs holds up its own endpoint's callbacks, no other's."""
 ATTEMPT_SECONDS = 60.0
 """An attempt whose end could not be noted is taken up again after that long."""
 LONGEST_WAIT = 3600.0
@@ -59,7 +61,7 @@ class Callbacks:
         self._retry_seconds = retry_seconds
         self._insecure = insecure
         self._news = asyncio.Event()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], str] = {}
         self.counts: dict[str, int] = {}
         """How many callbacks are in each state, as of a moment ago."""
 
@@ -83,27 +85,25 @@ class Callbacks:
                     wait = 5.0
                 await sleep_or(self._clock, wait, self._news)
         finally:
-            for task in self._under_way:
+            for task in tuple(self._under_way):
                 task.cancel()
             if self._under_way:
-                await asyncio.wait(self._under_way)
+                await asyncio.wait(tuple(self._under_way))
 
     async def _serve(self) -> float:
         """Begin what is due; returns after how many seconds to look again."""
-        room = AT_ONCE - len(self._under_way)
-        if room > 0:
-            for one in await self._store.take_due(room, ATTEMPT_SECONDS):
-                task = asyncio.create_task(self._attempt(one), name="webhook-callback")
-                self._under_way.add(task)
-                task.add_done_callback(self._ended)
+        for one in await self._store.take_due(AT_ONCE, Counter(self._under_way.values()), ATTEMPT_SECONDS):
+            task = asyncio.create_task(self._attempt(one), name="webhook-callback")
+            self._under_way[task] = one.endpoint
+            task.add_done_callback(self._ended)
         self.counts = await self._store.callback_counts()
-        due = await self._store.next_due()
-        if due is None or len(self._under_way) >= AT_ONCE:
-            return IDLE_SECONDS
-        return min(due, IDLE_SECONDS)
+        # The end of an attempt is news, so endpoints that have no room need no look before that.
+        full = {name for name, count in Counter(self._under_way.values()).items() if count >= AT_ONCE}
+        due = await self._store.next_due(full)
+        return IDLE_SECONDS if due is None else min(due, IDLE_SECONDS)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
+        self._under_way.pop(task, None)
         self._news.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:  # the disk: the attempt is taken up again

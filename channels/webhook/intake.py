@@ -1,7 +1,8 @@
 """From an authentic post to its answer: the task, the journal, and the wait.
 
 The order matters: the task's row, then the journal's commit, then the answer to the sender. What was not journaled is
-answered 503 and sent again; what was posted twice is one task and gets the same answer twice. What does *not* live
+answered 503 and sent again; what was posted twice is one task and gets the same answer twice; another question under a
+name that was used is a conflict, and nothing runs. What does *not* live
 here: whether a post is authentic (`receiver.py`).
 """
 
@@ -40,9 +41,11 @@ class Intake:
         place = conversation(endpoint.name, ask.conversation, task_id).place
         fresh = Task(id=task_id, endpoint=endpoint.name, conversation=place)
         try:
-            task = await self._store.begin(fresh, claim.event_id)
+            task = await self._store.begin(fresh, claim.event_id, ask.digest)
         except StorageError:
             return answer(self._counted("storage", answers.STORAGE))
+        if task is None:
+            return answer(self._counted("conflict", answers.CONFLICT))
         if task.settled:
             self._count("duplicate")
             return answer(answers.result(task) if ask.sync else answers.accepted(task))

@@ -14,6 +14,7 @@ from channels.webhook.secret_format import CURE, Key, key_of, why_unfit
 from channels.webhook.verify import Claim, matches
 from phantom.clock import Clock
 from phantom.errors import AuthError, ConfigError, MetadataError, SecretError
+from phantom.secret_sources import ABSENT
 from phantom.secrets import Secret
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,8 @@ class Keyring:
         """Read the secrets at their origin. Raises `AuthError` when there is none to serve with."""
         await self._look()
         if not self.usable:
-            raise AuthError(self.trouble or "there is no webhook secret", hint=f"set {self.slots[0].where}: {CURE}")
+            cure = _source_cure(self.slots[0]) or f"set {self.slots[0].where}: {CURE}"
+            raise AuthError(self.trouble or "there is no webhook secret", hint=cure)
 
     def signing(self) -> tuple[Key, ...]:
         """What answers of ours are signed with: the default secret first. Raises `SecretError` when there is none."""
@@ -104,7 +106,9 @@ class Keyring:
     @property
     def cure(self) -> str:
         """What helps against `trouble`."""
-        return SAME_CURE if not self._unfit and same_secret(self.slots) else CURE
+        if not self._unfit and same_secret(self.slots):
+            return SAME_CURE
+        return _source_cure(self.slots[0]) or CURE
 
     @property
     def _unfit(self) -> str:
@@ -157,6 +161,16 @@ def _trouble(slot: Slot) -> str:
     except (SecretError, MetadataError) as error:
         return "" if slot.name == BACKUP else f"{slot.where}: {error.message}"
     return f"{slot.where} {reason}" if reason else ""
+
+
+def _source_cure(slot: Slot) -> str:
+    """The cure where the source of the secret fails, which a fresh secret would not help; "" where it does not."""
+    try:
+        slot.secret.peek()
+    except (SecretError, MetadataError) as error:
+        if error.code != ABSENT:
+            return error.hint or "mend the source of the secret: `phantom config explain` shows where it is read from"
+    return ""
 
 
 def same_secret(slots: tuple[Slot, ...]) -> str:

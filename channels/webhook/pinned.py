@@ -11,6 +11,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
@@ -20,7 +22,9 @@ from channels.webhook.addresses import is_loopback, is_public
 
 TOTAL_SECONDS = 15.0
 CONNECT_SECONDS = 5.0
-CONNECTIONS = 16
+
+_NAMES = ThreadPoolExecutor(32, thread_name_prefix="callback-names")
+"""Of their own: names that strangers pick, whose servers never answer, must not keep Slack's from being asked."""
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a name. Raises `OSError`."""
@@ -49,7 +53,8 @@ class Poster(Protocol):
 
 async def system_lookup(host: str, port: int) -> list[str]:
     """Ask the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_NAMES, ask)
     return [str(address[4][0]) for address in found]
 
 
@@ -126,7 +131,7 @@ class PinnedClient:
                 resolver=_Resolver(self._lookup, self._may),
                 use_dns_cache=False,
                 force_close=True,
-                limit=CONNECTIONS,
+                limit=0,  # `callbacks.py` bounds them, endpoint by endpoint
                 ssl=self._ssl if self._ssl is not None else True,
                 socket_factory=self._socket,
             )

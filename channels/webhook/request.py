@@ -1,10 +1,12 @@
 """What a signed post may say: the strict schema, checked field by field. Pure and total: `BadRequest` and nothing else.
 
-What does *not* live here: whether the callback address is allowed (`callback_urls.py`) and what follows (`intake.py`).
+What does *not* live here: the same as a schema (`request_schema.py`), whether the callback address is allowed
+(`callback_urls.py`) and what follows (`intake.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -15,10 +17,11 @@ import orjson
 
 MAX_TEXT = 100_000
 MAX_NAME = 128
+MAX_URL = 2048
 MAX_METADATA_KEYS = 50
 MAX_METADATA_VALUE = 512
 _FIELDS = ("text", "conversation", "user", "callback_url", "mode", "metadata")
-_CONVERSATION = re.compile(r"[A-Za-z0-9._:@+=-]{1,128}")
+CONVERSATION = re.compile(r"[A-Za-z0-9._:@+=-]{1,128}")
 _TASK = re.compile(r"task_[0-9a-f]{32}")
 _NAMEABLE = re.compile(r"(?:[A-Za-z_]{1,32}\.)?[A-Za-z_]{1,32}")
 """Of which names an answer speaks: no others, since what stands in the wrong place may be a secret."""
@@ -54,15 +57,21 @@ class Ask:
     sync: bool = True
     metadata: Mapping[str, Scalar] = field(default_factory=dict)
 
+    @property
+    def digest(self) -> str:
+        """The same for the same question, however its JSON was written and whether or not it is waited for."""
+        said = [self.text, self.conversation, self.user_id, self.user_name, self.callback_url, self.metadata]
+        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
 
 def parse_ask(body: bytes) -> Ask:
     """The question in a post. Raises `BadRequest`."""
     fields = _object(body, _FIELDS)
     text = _text(fields, "text", MAX_TEXT)
     if text is None:
-        raise BadRequest("is needed", "text")
+        raise BadRequest("is needed: the question, as text", "text")
     user_id, user_name = _user(fields.get("user"))
-    callback = _text(fields, "callback_url", 2048) or ""
+    callback = _text(fields, "callback_url", MAX_URL) or ""
     ask = Ask(
         text=text,
         conversation=_conversation(fields),
@@ -118,7 +127,7 @@ def _once(pairs: list[tuple[str, object]]) -> None:
 def _known(fields: Mapping[str, Any], names: tuple[str, ...], within: str) -> None:
     for name in fields:
         if name not in names:
-            raise BadRequest("unknown field", within + name)
+            raise BadRequest(f"unknown field: there are {', '.join(names)}", within + name)
 
 
 def _text(fields: Mapping[str, Any], name: str, limit: int, within: str = "") -> str | None:
@@ -139,7 +148,7 @@ def _text(fields: Mapping[str, Any], name: str, limit: int, within: str = "") ->
 
 def _conversation(fields: Mapping[str, Any]) -> str:
     value = _text(fields, "conversation", MAX_NAME)
-    if value is not None and not _CONVERSATION.fullmatch(value):
+    if value is not None and not CONVERSATION.fullmatch(value):
         raise BadRequest("may hold letters, digits and . _ : @ + = - only", "conversation")
     return value or ""
 

@@ -23,7 +23,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 class Key(NamedTuple):
     """What one secret signs with. `plain` is the text itself; `standard` the bytes that its base64 stands for, None
-    where it stands for none. They differ, so that a signature of one profile is never one of the other.
+    where it stands for none or for too few. Where there are two they differ, so that a signature of one profile is
+    never one of the other.
     """
 
     plain: bytes

@@ -9,7 +9,9 @@ while longer so that this can be seen.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -29,6 +31,9 @@ CREATE TABLE IF NOT EXISTS signatures (
     endpoint TEXT NOT NULL, event_id TEXT NOT NULL, task TEXT NOT NULL, created_at REAL NOT NULL,
     PRIMARY KEY (endpoint, event_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS questions (
+    task TEXT PRIMARY KEY, digest TEXT NOT NULL, created_at REAL NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sends (
     number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, id TEXT NOT NULL, task TEXT, text TEXT NOT NULL,
     created_at REAL NOT NULL
@@ -39,15 +44,19 @@ CREATE TABLE IF NOT EXISTS callbacks (
     created_at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due_at REAL NOT NULL, state TEXT NOT NULL,
     detail TEXT NOT NULL DEFAULT '', under_way INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS callbacks_due ON callbacks (state, due_at);
+DROP INDEX IF EXISTS callbacks_due;
+CREATE INDEX IF NOT EXISTS callbacks_due_each ON callbacks (state, endpoint, due_at);
 """
 
 SEALED = (
     SealedTable(name="tasks", identity=("id",), order="id", texts=("notice",)),
+    SealedTable(name="questions", identity=("task",), order="task", texts=("digest",)),
     SealedTable(name="sends", identity=("key",), order="number", texts=("text",)),
     SealedTable(name="callbacks", identity=("id",), order="id", texts=("url",), blobs=("body",)),
 )
-"""What is sealed when an encryption key is set: all that was said, and where callbacks go."""
+"""What is sealed when an encryption key is set: all that was said, and where callbacks go. A digest tells a short
+question to whoever guesses, so it is sealed too.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,20 +109,36 @@ class Saying:
     callback: Callback | None
 
 
-def begin(db: sqlite3.Connection, task: Task, event_id: str, now: float, at_rest: AtRest = PLAIN) -> Task:
-    """The task of a post, made if it is new. A post that was seen before under another id is that task's."""
+def begin(
+    db: sqlite3.Connection, task: Task, event_id: str, digest: str, now: float, at_rest: AtRest = PLAIN
+) -> Task | None:
+    """The task of a post, made if it is new. A post that was seen before under another id is that task's. None: the
+    task is that of another question, of another `digest`.
+    """
     row = db.execute(
         "SELECT task FROM signatures WHERE endpoint = ? AND event_id = ?", (task.endpoint, event_id)
     ).fetchone()
     known = find(db, row[0], task.endpoint, at_rest) if row else None
     if known is not None:
-        return known
+        return known if _same_question(db, known.id, digest, now, at_rest) else None
+    if not _same_question(db, task.id, digest, now, at_rest):
+        return None
     db.execute(
         "INSERT OR IGNORE INTO tasks (id, endpoint, conversation, created_at, state) VALUES (?,?,?,?,?)",
         (task.id, task.endpoint, task.conversation, now, PENDING),
     )
     db.execute("INSERT OR REPLACE INTO signatures VALUES (?,?,?,?)", (task.endpoint, event_id, task.id, now))
     return find(db, task.id, task.endpoint, at_rest) or task
+
+
+def _same_question(db: sqlite3.Connection, task: str, digest: str, now: float, at_rest: AtRest) -> bool:
+    """Whether this is what the task was begun with; what began it is remembered."""
+    place = place_of("questions", "digest", task)
+    row = db.execute("SELECT digest FROM questions WHERE task = ?", (task,)).fetchone()
+    if row is not None:
+        return at_rest.open_text(row[0], place) == digest
+    db.execute("INSERT INTO questions VALUES (?,?,?)", (task, at_rest.seal_text(digest, place), now))
+    return True
 
 
 def find(db: sqlite3.Connection, task: str, endpoint: str, at_rest: AtRest = PLAIN) -> Task | None:
@@ -176,16 +201,24 @@ def sent_as(db: sqlite3.Connection, key: str) -> str | None:
 
 
 def take_due(
-    db: sqlite3.Connection, now: float, limit: int, next_due: float, at_rest: AtRest = PLAIN
+    db: sqlite3.Connection,
+    now: float,
+    each: int,
+    busy: Mapping[str, int],
+    next_due: float,
+    at_rest: AtRest = PLAIN,
 ) -> list[Callback]:
-    """Callbacks that are due, each counted as begun and put off to `next_due`: a crash in the middle costs an attempt
-    and never makes them due for ever. One that does not open is given up.
+    """Callbacks that are due, at most `each` of one endpoint less those that are `busy` there. Each is counted as begun
+    and put off to `next_due`: a crash in the middle costs an attempt and never makes them due for ever. One that does
+    not open is given up.
     """
-    rows = db.execute(
-        "SELECT id, endpoint, task, url, body, attempts FROM callbacks WHERE state = ? AND due_at <= ?"
-        " ORDER BY due_at LIMIT ?",
-        (PENDING, now, limit),
-    ).fetchall()
+    rows: list[Any] = []
+    for (endpoint,) in db.execute("SELECT DISTINCT endpoint FROM callbacks WHERE state = ?", (PENDING,)).fetchall():
+        rows += db.execute(
+            "SELECT id, endpoint, task, url, body, attempts FROM callbacks"
+            " WHERE state = ? AND endpoint = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
+            (PENDING, endpoint, now, max(0, each - busy.get(endpoint, 0))),
+        ).fetchall()
     found = []
     for one, endpoint, task, url, body, attempts in rows:
         db.execute(
@@ -215,10 +248,10 @@ def resume_callbacks(db: sqlite3.Connection, now: float) -> int:
     return db.execute("UPDATE callbacks SET due_at = ?, under_way = 0 WHERE under_way = 1", (now,)).rowcount
 
 
-def next_due(db: sqlite3.Connection) -> float | None:
-    """When the next callback is due, None without any."""
-    found = db.execute("SELECT min(due_at) FROM callbacks WHERE state = ?", (PENDING,)).fetchone()
-    return None if found[0] is None else float(found[0])
+def next_due(db: sqlite3.Connection, without: Collection[str]) -> float | None:
+    """When the next callback is due, None without any. Endpoints in `without` are left out."""
+    found = db.execute("SELECT endpoint, min(due_at) FROM callbacks WHERE state = ? GROUP BY endpoint", (PENDING,))
+    return min((float(due) for endpoint, due in found if endpoint not in without), default=None)
 
 
 def callback_counts(db: sqlite3.Connection) -> dict[str, int]:
@@ -229,6 +262,6 @@ def callback_counts(db: sqlite3.Connection) -> dict[str, int]:
 def prune(db: sqlite3.Connection, before: float) -> int:
     """Forget what is older, but no callback under way and no task that still waits for one."""
     gone = db.execute("DELETE FROM callbacks WHERE created_at < ? AND state != ?", (before, PENDING)).rowcount
-    for table in ("tasks", "signatures", "sends"):
+    for table in ("tasks", "signatures", "questions", "sends"):
         gone += db.execute(f"DELETE FROM {table} WHERE created_at < ?", (before,)).rowcount  # noqa: S608 - constants
     return gone

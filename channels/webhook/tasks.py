@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,10 +62,10 @@ class TaskStore:
         await asyncio.get_running_loop().run_in_executor(thread, self._disconnect)
         thread.shutdown(wait=False)
 
-    async def begin(self, task: Task, event_id: str) -> Task:
-        """The task of a post, made if it is new."""
+    async def begin(self, task: Task, event_id: str, digest: str) -> Task | None:
+        """The task of a post, made if it is new. None: its id is that of another question (`digest` differs)."""
         now = self._clock.now()
-        return await self._run(lambda db: records.begin(db, task, event_id, now, self._at_rest), durable=False)
+        return await self._run(lambda db: records.begin(db, task, event_id, digest, now, self._at_rest), durable=False)
 
     async def find(self, task: str, endpoint: str) -> Task | None:
         """A task of the endpoint, as it stands."""
@@ -87,10 +87,14 @@ class TaskStore:
         """The id of a message that was kept, after everything that is being written."""
         return await self._run(lambda db: records.sent_as(db, key), durable=False)
 
-    async def take_due(self, limit: int, put_off: float) -> list[Callback]:
-        """Callbacks that are due, counted as begun and due again in `put_off` seconds."""
+    async def take_due(self, each: int, busy: Mapping[str, int], put_off: float) -> list[Callback]:
+        """Callbacks that are due, counted as begun and due again in `put_off` seconds. At most `each` of one endpoint,
+        less those that are `busy` there.
+        """
         now = self._clock.now()
-        return await self._run(lambda db: records.take_due(db, now, limit, now + put_off, self._at_rest), durable=True)
+        return await self._run(
+            lambda db: records.take_due(db, now, each, busy, now + put_off, self._at_rest), durable=True
+        )
 
     async def resume_callbacks(self) -> int:
         """Make due again what the end of the last run cut short. Before the first `take_due`."""
@@ -102,9 +106,9 @@ class TaskStore:
         due = self._clock.now() + wait
         await self._run(lambda db: records.settle_callback(db, callback, state, detail, due), durable=True)
 
-    async def next_due(self) -> float | None:
-        """In how many seconds the next callback is due, None without any."""
-        due = await self._run(records.next_due, durable=False)
+    async def next_due(self, without: Collection[str]) -> float | None:
+        """In how many seconds the next callback is due, None without any. Endpoints in `without` are left out."""
+        due = await self._run(lambda db: records.next_due(db, without), durable=False)
         return None if due is None else max(0.0, due - self._clock.now())
 
     async def callback_counts(self) -> dict[str, int]:

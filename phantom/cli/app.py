@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from phantom.cli import PYTHONS_OWN
 from phantom.cli import options as shared
 from phantom.cli.bridge import bridge_app
 from phantom.cli.secrets import secrets_app
@@ -40,6 +41,7 @@ def quick_imports() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
+        gc.set_threshold(*PYTHONS_OWN)
         gc.enable()
 
 

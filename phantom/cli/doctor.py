@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phantom.cli.doctor_machine import check_clock, check_data_folder, check_lock, check_port, check_python
+from phantom.cli.doctor_machine import (
+    check_clock,
+    check_data_folder,
+    check_lock,
+    check_port,
+    check_python,
+    check_schema,
+)
 from phantom.cli.frame import FAILED
 from phantom.cli.loading import load_config
 from phantom.cli.output import Finding, Level, print_findings
@@ -32,7 +39,7 @@ def main(*, config_dir: Path | None, environ: Mapping[str, str], as_json: bool) 
     in_config = [*_about_config(loaded)]
     findings += in_config
     data_dir = loaded.core.data_dir
-    findings += [check_clock(), check_data_folder(data_dir), check_lock(data_dir)]
+    findings += [check_clock(), check_data_folder(data_dir), *check_schema(data_dir), check_lock(data_dir)]
     findings.append(check_port(loaded.core.host, loaded.core.port))
     quiet_logs()
     findings += asyncio.run(_ask(loaded))

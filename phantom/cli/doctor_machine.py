@@ -8,14 +8,17 @@ import os
 import platform
 import shutil
 import socket
+import sqlite3
 import stat
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from phantom.cli.output import Finding, Level
 from phantom.cli.probe import ask
 from phantom.clock import SystemClock
+from phantom.storage.schema import VERSION
 
 LITTLE_SPACE = 500 * 1024 * 1024
 NO_SPACE = 20 * 1024 * 1024
@@ -65,6 +68,24 @@ def check_data_folder(folder: Path) -> Finding:
         return Finding(check="data folder", level=Level.WARN, seen=seen, cure=f"chmod 700 {folder}")
     made = "" if nearest == folder else ", will be made at the start"
     return Finding(check="data folder", level=Level.OK, seen=f"{folder}: {room}{made}")
+
+
+def check_schema(folder: Path) -> list[Finding]:
+    """A failure when a newer Phantom wrote the folder, which this one does not open; nothing otherwise."""
+    file = folder / "phantom.sqlite"
+    if not file.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(file, timeout=3.0)) as database:
+            (found,) = database.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        seen = f"{file} cannot be read: {error}"
+        return [Finding(check="data folder", level=Level.FAIL, seen=seen, cure="restore it from a backup")]
+    if found <= VERSION:
+        return []
+    seen = f"{folder} was written by a newer Phantom (schema {found}, this one knows {VERSION})"
+    cure = "start the newer version, or point PHANTOM_DATA_DIR at another folder"
+    return [Finding(check="data folder", level=Level.FAIL, seen=seen, cure=cure)]
 
 
 def check_lock(folder: Path) -> Finding:

@@ -18,6 +18,7 @@ from phantom.clock import SystemClock
 from phantom.errors import ConfigError, PhantomError, SecretError
 from phantom.metrics import PrometheusMeter
 from phantom.plugins import descriptors, resolve
+from phantom.secret_sources import ABSENT
 from phantom.secrets import Secret
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def check_parts(loaded: LoadedConfig) -> list[Finding]:
                 loaded.secrets.find(name)
         # Last: only now is it known which secrets anybody wants.
         wanted = [secret for secret in loaded.secrets.known() if secret not in unwanted]
-        return [*await _secrets(wanted), *found]
+        return [*await _secrets(loaded, wanted), *found]
     finally:
         await loaded.secrets.aclose()
 
@@ -78,22 +79,26 @@ def _text(error: PhantomError) -> str:
     return f"{error.where}: {error.message}" if isinstance(error, ConfigError) and error.where else error.message
 
 
-async def _secrets(wanted: Sequence[Secret]) -> list[Finding]:
+async def _secrets(loaded: LoadedConfig, wanted: Sequence[Secret]) -> list[Finding]:
     present: list[str] = []
     found: list[Finding] = []
     for secret in {secret.name: secret for secret in wanted}.values():
-        outcome = await _bounded(f"secret {secret.name}", _ask_for(secret))
-        found += outcome
-        if not outcome:
-            present.append(secret.name)
+        asked = _ask_for(secret, present, optional=loaded.secrets.optional(secret.name))
+        found += await _bounded(f"secret {secret.name}", asked)
     if present:
         found.insert(0, Finding(check="secrets", level=Level.OK, seen=f"present: {', '.join(sorted(present))}"))
     return found
 
 
-async def _ask_for(secret: Secret) -> Sequence[Finding]:
-    await secret.refresh()
-    secret.reveal()
+async def _ask_for(secret: Secret, present: list[str], *, optional: bool) -> Sequence[Finding]:
+    try:
+        await secret.refresh()
+        secret.reveal()
+    except PhantomError as error:
+        if optional and error.code == ABSENT:
+            return ()
+        raise
+    present.append(secret.name)
     return ()
 
 

@@ -103,6 +103,6 @@ def _source(loaded: LoadedConfig) -> tuple[str, str]:
     """The kind of source that has the key, and the source in words; "" when there is no key yet. Raises `SecretError`
     for one that is there and unfit.
     """
-    if loaded.secrets.find(SECRET) is None:
+    if loaded.secrets.blank(SECRET) or loaded.secrets.find(SECRET) is None:
         return "", ""
     return next(((one.kind, one.source) for one in loaded.secrets.holdings() if one.secret.name == SECRET), ("", ""))

@@ -35,7 +35,7 @@ def framed(action: Callable[[list[str]], int], arguments: list[str]) -> int:
 def _caught(action: Callable[[list[str]], int], arguments: list[str]) -> int:
     debug = "--debug" in arguments
     try:
-        return action([argument for argument in arguments if argument != "--debug"])
+        return _flushed(action([argument for argument in arguments if argument != "--debug"]))
     except ConfigError as error:
         return _told(error, EX_CONFIG, debug)
     except PhantomError as error:
@@ -50,6 +50,12 @@ def _caught(action: Callable[[list[str]], int], arguments: list[str]) -> int:
         _say(f"internal error: {type(error).__name__}: {error}", "run it again with --debug and report the traceback")
         _trace(error, debug)
         return FAILED
+
+
+def _flushed(status: int) -> int:
+    """Nothing is left for the interpreter to write at exit, where it would complain of a reader that left."""
+    sys.stdout.flush()
+    return status
 
 
 def _told(error: PhantomError, status: int, debug: bool) -> int:

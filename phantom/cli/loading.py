@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import phantom.logs  # noqa: F401 - first, so that structlog comes without rich
 from phantom import daemon
 from phantom.cli.frame import redactor
 from phantom.clock import SystemClock

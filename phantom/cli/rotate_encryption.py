@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from config.whole_file import Step, folder_lock, no_step
+from config.whole_file import Step, folder_lock, no_step, not_replaced
 from phantom.cli.daemon_signal import hang_up
 from phantom.cli.encryption_place import KeyPlace, find
 from phantom.cli.git_tracked import why_unsafe, would_be_added
@@ -76,10 +76,7 @@ def main(
             place.write(plan.after.text, step)
         return _show(plan, as_json=as_json, told=not place.watched and hang_up(data_dir), done=True)
     except OSError as error:
-        what = ConfigError(
-            f"cannot be written: {error.strerror}", where=str(error.filename), hint="nothing was changed"
-        )
-        return _refuse(what, as_json=as_json)
+        return _refuse(not_replaced(error, Path(error.filename or ".")), as_json=as_json)
     except PhantomError as error:
         return _refuse(error, as_json=as_json)
 
@@ -95,9 +92,8 @@ def _plan(wanted: Wanted, place: KeyPlace, data_dir: Path) -> Plan:
     before = parse_ring(text) if text else None
     lost = sorted((set(rows) | noted) - set(before.ids if before else ()))
     obstacles = []
-    unsafe = why_unsafe(place.path)
+    unsafe, cure = why_unsafe(place.path)
     if unsafe:
-        cure = "take it out of git (git rm --cached), and rotate what it ever held; --force does not help"
         obstacles.append(Obstacle(f"{place.path}: {unsafe}", cure))
     if lost:
         what = f"the data folder has rows sealed with {', '.join(lost)}, which {WHERE} does not hold"

@@ -90,7 +90,7 @@ async def take(loaded: LoadedConfig, *, ask: bool) -> Listing:
     """The inventory as of now. With `ask`, live sources are asked for what anything declares or uses."""
     from config.inventory import notices, take_stock, with_memory
     from config.inventory_file import InventoryFile, State
-    from config.secret_catalogue import ENCRYPTION_KEY, TURNS_PASSWORD
+    from config.secret_catalogue import ENCRYPTION_KEY, MODEL_KEYS, TURNS_PASSWORD
 
     declared = declared_secrets(loaded)
     said: list[str] = []
@@ -104,6 +104,7 @@ async def take(loaded: LoadedConfig, *, ask: bool) -> Listing:
         if not state.looked_at and not said:
             said.append("no daemon has looked at these secrets yet: ages and fingerprints begin with its first start")
         names = [name for names in declared.by_kind.values() for name in names]
+        names += [name for name in MODEL_KEYS if loaded.secrets.at_hand(name)]
         if loaded.core.turns_database:
             names.append(TURNS_PASSWORD)
         if loaded.core.encryption != "off" and loaded.secrets.at_hand(ENCRYPTION_KEY):

@@ -15,7 +15,7 @@ from channels.webhook import usage
 from config.inventory_file import InventoryFile, State
 from config.inventory_keeper import days
 from config.secrets_settings import seconds
-from config.whole_file import Step, folder_lock, no_step
+from config.whole_file import Step, folder_lock, no_step, not_replaced
 from phantom.cli.daemon_signal import hang_up
 from phantom.cli.git_tracked import why_unsafe, would_be_added
 from phantom.cli.loading import load_config
@@ -111,9 +111,7 @@ def _turn(wanted: Wanted, loaded: LoadedConfig, window: float, *, as_json: bool,
         try:
             _do(wanted, place, plan.pair, step)
         except OSError as error:
-            raise ConfigError(
-                f"cannot be written: {error.strerror}", where=str(place.paths[-1]), hint="what was there is kept"
-            ) from error
+            raise not_replaced(error, place.paths[-1]) from error
         after = place.read()
     told = not place.watched and hang_up(memory.data_dir)
     return _show(plan, as_json=as_json, after=after, told=told)
@@ -149,9 +147,8 @@ def _plan(wanted: Wanted, target: Target, memory: Memory, window: float) -> Plan
     evidence = _evidence(target, pair, memory)
     obstacles = []
     for path in place.paths:
-        unsafe = why_unsafe(path)
+        unsafe, cure = why_unsafe(path)
         if unsafe:
-            cure = "take it out of git (git rm --cached), and rotate what it ever held; --force does not help"
             obstacles.append(Obstacle(f"{path}: {unsafe}", cure))
     closed = writable(place)
     if closed:

@@ -6,6 +6,7 @@ What does *not* live here: whether an address is acceptable (`config/database_ur
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _LIVELINESS: dict[str, str | int] = {
 }
 """Seconds (the last: milliseconds) after which a server that vanished without a word is given up."""
 
+_NO_FILE = f"{os.devnull}/none"
+"""No file can be there. An empty name would mean the one in the home folder."""
 _AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where Linux distributions and macOS keep the certificates that they trust."""
 
@@ -79,7 +82,7 @@ class PostgresAddress:
         return f'{where}, database "{self.database}", user "{self.user}"'
 
     def arguments(self, application: str) -> dict[str, str | int]:
-        """The parameters of a connection, without the password. What libpq would take from `PG…` variables of the
+        """The parameters of a connection, with an empty password. What libpq would take from `PG…` variables of the
         environment and matters is set.
         """
         mode = self.ssl_mode
@@ -94,6 +97,9 @@ class PostgresAddress:
             "target_session_attrs": "read-write",
             "client_encoding": "UTF8",
             "options": "",
+            # Neither PGPASSWORD nor ~/.pgpass: such a password would be in no inventory, and nothing would mask it.
+            "password": "",
+            "passfile": _NO_FILE,
         }
         if mode == "verify-full":
             found["sslrootcert"] = _authorities()

@@ -33,7 +33,7 @@ from phantom.testing.hunt_record import HUNT, leave, leave_secrets, secrets_in
 GATEWAY_SECRET = "0123456789abcdef" * 4
 """What `gateway_env` has a gateway sign with, unless told otherwise."""
 
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "SSL_CERT_FILE")
 PLANTED = "PLANTED_"
 """How variables begin whose values are hunted for in all that a test run wrote (`scripts/leak_hunt.py`)."""
 _PORTS = range(20_000, 32_000)
@@ -134,7 +134,7 @@ class DaemonProcess:
                     if not self.alive:
                         await self._finish()
                         raise RuntimeError(f"the daemon ended with {self._child.returncode}:\n{self.output[-4000:]}")
-                    await asyncio.sleep(_POLL)
+                    await self._printing(_POLL * 5)
         except TimeoutError:
             raise TimeoutError(f"not ready within {self._ready_within} s:\n{self.output[-4000:]}") from None
 
@@ -229,6 +229,13 @@ class DaemonProcess:
                 os.killpg(self._child.pid, number)
             else:
                 self._child.send_signal(number)
+
+    async def _printing(self, within: float) -> None:
+        """Wait until it prints something more, which is when its state may have changed, or for so many seconds."""
+        self._printed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._printed.wait()
 
     async def _is_ready(self) -> bool:
         try:

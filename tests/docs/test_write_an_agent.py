@@ -101,7 +101,8 @@ async def test_the_file_agent_reads_and_sends(folder: Path) -> None:
 
 
 def test_the_tests_of_the_page_pass(folder: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "HOME": str(folder)}
+    environment = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE") if name in os.environ}
+    environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}", "HOME": str(folder)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
     result = subprocess.run(
         [*command, f"--rootdir={folder}", "test_my_agents.py"],

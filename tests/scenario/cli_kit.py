@@ -27,6 +27,8 @@ _OURS = (
     "PORT",
     "LOG_",
     "SECRET_",
+    "ENCRYPTION_",
+    "WEBHOOK_",
 )
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
 PATIENCE = 30.0

@@ -7,6 +7,7 @@ Tools and events leave their traces as lines of FOLDER/trace; the answer becomes
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 from pathlib import Path
@@ -110,3 +111,4 @@ async def main() -> None:
 
 
 asyncio.run(main())
+gc.freeze()  # nothing is left to look for at the end

@@ -127,7 +127,8 @@ class Place:
 
     def phantom(self, *arguments: str, key: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
         """Any command, in the deployment's folder."""
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+        env = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE") if name in os.environ}
+        env |= {"HOME": str(self.folder), "PYTHONPATH": os.pathsep.join(sys.path)}
         env |= self.env | extra | ({"ENCRYPTION_KEY_FILE": str(self.key_file)} if key else {})
         return subprocess.run(
             [sys.executable, "-m", "phantom", *arguments],

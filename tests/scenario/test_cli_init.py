@@ -1,4 +1,7 @@
-"""`phantom init`, through the real command: what it writes loads, is private, and never costs what was there."""
+"""`phantom init`, through the real command: what it writes loads, is private, and never costs what was there.
+
+What does *not* live here: every combination of its answers (`unit/phantom/test_init_choices.py`).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,7 @@ import pytest
 from tests.scenario.cli_kit import phantom
 
 
-@pytest.mark.parametrize("style", ["env", "yaml"])
-@pytest.mark.parametrize("transport", ["socket", "http", "direct"])
+@pytest.mark.parametrize(("transport", "style"), [("socket", "yaml"), ("direct", "env")])
 def test_what_init_writes_is_private_and_loads(tmp_path: Path, transport: str, style: str) -> None:
     said = phantom("init", "--yes", "--transport", transport, "--style", style, "--name", "Ada Nova", cwd=tmp_path)
     assert "next:" in said.stdout
@@ -25,8 +27,9 @@ def test_what_init_writes_is_private_and_loads(tmp_path: Path, transport: str, s
         assert "direct" in rows["slack.http_profile"]
 
 
-@pytest.mark.parametrize("style", ["env", "yaml"])
-@pytest.mark.parametrize(("slack", "discord"), [(None, "gateway"), (None, "http"), ("socket", "gateway")])
+@pytest.mark.parametrize(
+    ("slack", "discord", "style"), [(None, "http", "env"), (None, "gateway", "yaml"), ("socket", "gateway", "env")]
+)
 def test_discord_alone_and_beside_slack(tmp_path: Path, slack: str | None, discord: str, style: str) -> None:
     more = ("--slack", slack) if slack else ()
     phantom("init", "--yes", "--discord", discord, *more, "--style", style, cwd=tmp_path)

@@ -1,17 +1,31 @@
-"""The shared HTTP server of the real daemon: pages, metrics, and every odd or hostile request on both lanes."""
+"""The shared HTTP server of the real daemon: pages, metrics, and every odd or hostile request on both lanes.
+
+Tests that take `shared` talk to one daemon, and each counts what it adds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
+
+import pytest
+import pytest_asyncio
 
 from phantom import __version__
 from phantom.metrics import METRICS
 from tests.scenario.daemon_kit import World, world
 
 MIB = 1 << 20
+ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("shared"), "http") as here:
+        yield here
 
 
 async def talk(here: World, *pieces: bytes, answers: int = 1, within: float = 10.0) -> bytes:
@@ -101,72 +115,74 @@ async def test_pages(tmp_path: Path) -> None:
         assert {re.sub(r"_(count|sum|bucket|created)$", "", name) for name in families} <= known
 
 
-async def test_paths_and_methods(tmp_path: Path) -> None:
-    async with world(tmp_path, "http") as here:
-        answer = await talk(here, b"GET /slack/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert statuses(answer) == [405]
-        assert b"Allow: POST" in answer
-        for path in ("/nowhere", "/slack/events/", "/slack/other", "/"):
-            answer = await talk(here, f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-            assert statuses(answer) == [404], path
-            assert b'{"error":"not found"}' in answer
-        assert statuses(await talk(here, signed(here, event(here, 1), "EvOdd1", "/slack/events?x=1"))) == [200]
-        for nonsense in (b"\x16\x03\x01\x02\x00", b"NONSENSE\r\n\r\n", b"POST /slack/events HTTP/9.9\r\n\r\n"):
-            assert statuses(await talk(here, nonsense)) in ([400], [405], [505])
-        huge = b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: " + b"a" * 70_000 + b"\r\n\r\n"
-        assert statuses(await talk(here, huge))[0] in (400, 431)
-        assert (await here.daemon.get("/health"))[0] == 200
-        assert "aaaa" not in here.daemon.output
+@ONE_LOOP
+async def test_paths_and_methods(shared: World) -> None:
+    here = shared
+    answer = await talk(here, b"GET /slack/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert statuses(answer) == [405]
+    assert b"Allow: POST" in answer
+    for path in ("/nowhere", "/slack/events/", "/slack/other", "/"):
+        answer = await talk(here, f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        assert statuses(answer) == [404], path
+        assert b'{"error":"not found"}' in answer
+    assert statuses(await talk(here, signed(here, event(here, 1), "EvOdd1", "/slack/events?x=1"))) == [200]
+    for nonsense in (b"\x16\x03\x01\x02\x00", b"NONSENSE\r\n\r\n", b"POST /slack/events HTTP/9.9\r\n\r\n"):
+        assert statuses(await talk(here, nonsense)) in ([400], [405], [505])
+    huge = b"GET /health HTTP/1.1\r\nHost: x\r\n" + b"X-Filler: " + b"a" * 70_000 + b"\r\n\r\n"
+    assert statuses(await talk(here, huge))[0] in (400, 431)
+    assert (await here.daemon.get("/health"))[0] == 200
+    assert "aaaa" not in here.daemon.output
 
 
-async def test_both_lanes_judge_alike(tmp_path: Path) -> None:
-    async with world(tmp_path, "http") as here:
-        await here.daemon.until_logged("introduction_sent")
-        await here.quiet()
-        before = await here.daemon.metrics()
-        body = event(here, 1)
-        assert statuses(await talk(here, signed(here, body, "EvOdd1"))) == [200]
-        expect = signed(here, event(here, 2), "EvOdd2", extra="Expect: 100-continue\r\n")
-        assert statuses(await talk(here, expect))[-1] == 200
+@ONE_LOOP
+async def test_both_lanes_judge_alike(shared: World) -> None:
+    here = shared
+    await here.daemon.until_logged("introduction_sent")
+    await here.quiet()
+    before = await here.daemon.metrics()
+    body = event(here, 101)
+    assert statuses(await talk(here, signed(here, body, "EvOdd101"))) == [200]
+    expect = signed(here, event(here, 102), "EvOdd102", extra="Expect: 100-continue\r\n")
+    assert statuses(await talk(here, expect))[-1] == 200
 
-        def chunked(payload: bytes, event_id: str, *, forged: bool = False) -> bytes:
-            request = signed(here, payload, event_id).split(b"\r\n\r\n", 1)[0].decode()
-            request = re.sub(r"Content-Length: \d+", "Transfer-Encoding: chunked", request)
-            if forged:
-                request = re.sub(r"v1=.", "v1=f", request) if "v1=f" not in request else request.replace("v1=f", "v1=0")
-            return request.encode() + b"\r\n\r\n" + f"{len(payload):x}\r\n".encode() + payload + b"\r\n0\r\n\r\n"
+    def chunked(payload: bytes, event_id: str, *, forged: bool = False) -> bytes:
+        request = signed(here, payload, event_id).split(b"\r\n\r\n", 1)[0].decode()
+        request = re.sub(r"Content-Length: \d+", "Transfer-Encoding: chunked", request)
+        if forged:
+            request = re.sub(r"v1=.", "v1=f", request) if "v1=f" not in request else request.replace("v1=f", "v1=0")
+        return request.encode() + b"\r\n\r\n" + f"{len(payload):x}\r\n".encode() + payload + b"\r\n0\r\n\r\n"
 
-        assert statuses(await talk(here, chunked(event(here, 3), "EvOdd3"))) == [200]
-        assert statuses(await talk(here, chunked(event(here, 3), "EvOdd3"))) == [200]
-        assert statuses(await talk(here, chunked(event(here, 4), "EvOdd4", forged=True))) == [401]
-        both = signed(here, body, "EvOdd1", extra="Transfer-Encoding: chunked\r\n")
-        assert statuses(await talk(here, both))[0] == 400
-        metrics = await here.daemon.metrics()
-        accepted = 'phantom_receiver_requests_total{channel="slack",outcome="accepted"}'
-        assert metrics[accepted] - before[accepted] == 3
-        assert metrics['phantom_receiver_requests_total{channel="slack",outcome="duplicate"}'] == 1
-
-
-async def test_repeated_headers_are_refused_on_both_lanes(tmp_path: Path) -> None:
-    async with world(tmp_path, "http") as here:
-        for name in ("X-Phantom-Signature: v1=00", "X-Phantom-Forwarded-At: 1", "Content-Length: 1", "Host: other"):
-            answer = await talk(here, signed(here, event(here, 1), "EvOdd1", extra=f"{name}\r\n"))
-            assert statuses(answer)[0] == 400, name
-            answer = await talk(
-                here, signed(here, event(here, 1), "EvOdd1", extra=f"{name}\r\nExpect: 100-continue\r\n")
-            )
-            assert statuses(answer)[-1] == 400, name
+    assert statuses(await talk(here, chunked(event(here, 103), "EvOdd103"))) == [200]
+    assert statuses(await talk(here, chunked(event(here, 103), "EvOdd103"))) == [200]
+    assert statuses(await talk(here, chunked(event(here, 104), "EvOdd104", forged=True))) == [401]
+    both = signed(here, body, "EvOdd101", extra="Transfer-Encoding: chunked\r\n")
+    assert statuses(await talk(here, both))[0] == 400
+    metrics = await here.daemon.metrics()
+    for outcome, count in (("accepted", 3), ("duplicate", 1)):
+        name = f'phantom_receiver_requests_total{{channel="slack",outcome="{outcome}"}}'
+        assert metrics[name] - before.get(name, 0) == count
 
 
-async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
-    async with world(tmp_path, "http") as here:
-        good = [signed(here, event(here, number), f"EvOdd{number}") for number in range(20)]
-        unsigned = b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
-        answer = await talk(here, b"".join([*good[:10], unsigned, *good[10:]]), answers=21)
-        assert statuses(answer) == [200] * 10 + [401] + [200] * 10
-        split = b"".join(good)
-        answer = await talk(here, *(split[at : at + 997] for at in range(0, len(split), 997)), answers=20)
-        assert statuses(answer) == [200] * 20
+@ONE_LOOP
+async def test_repeated_headers_are_refused_on_both_lanes(shared: World) -> None:
+    here = shared
+    for name in ("X-Phantom-Signature: v1=00", "X-Phantom-Forwarded-At: 1", "Content-Length: 1", "Host: other"):
+        answer = await talk(here, signed(here, event(here, 1), "EvOdd1", extra=f"{name}\r\n"))
+        assert statuses(answer)[0] == 400, name
+        answer = await talk(here, signed(here, event(here, 1), "EvOdd1", extra=f"{name}\r\nExpect: 100-continue\r\n"))
+        assert statuses(answer)[-1] == 400, name
+
+
+@ONE_LOOP
+async def test_pipelined_requests_are_answered_in_order(shared: World) -> None:
+    here = shared
+    good = [signed(here, event(here, number), f"EvOdd{number}") for number in range(20)]
+    unsigned = b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    answer = await talk(here, b"".join([*good[:10], unsigned, *good[10:]]), answers=21)
+    assert statuses(answer) == [200] * 10 + [401] + [200] * 10
+    split = b"".join(good)
+    answer = await talk(here, *(split[at : at + 997] for at in range(0, len(split), 997)), answers=20)
+    assert statuses(answer) == [200] * 20
 
 
 async def test_a_huge_unsigned_post_costs_no_memory(tmp_path: Path) -> None:

@@ -10,8 +10,6 @@ import pytest
 
 from tests.scenario.daemon_kit import world
 
-BOTH = pytest.mark.parametrize("transport", ["socket", "http"])
-
 
 async def test_calls_that_fail_are_waited_out_or_looked_up_and_never_doubled(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
@@ -63,8 +61,7 @@ async def test_a_missing_scope_is_said_with_its_name_and_stops_nothing_else(tmp_
         assert here.said(refused) == []
 
 
-@BOTH
-@pytest.mark.parametrize("error", ["token_revoked", "invalid_auth"])
+@pytest.mark.parametrize(("transport", "error"), [("socket", "token_revoked"), ("http", "invalid_auth")])
 async def test_a_refused_token_waits_for_the_next_one(tmp_path: Path, transport: str, error: str) -> None:
     env = {"SECRET_SOURCE": "metadata"} if transport == "socket" else {}
     async with world(tmp_path, transport, env=env, start=False) as here:

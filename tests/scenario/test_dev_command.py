@@ -18,6 +18,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
+KEPT = {name: os.environ[name] for name in _KEPT if name in os.environ}
 BUDGET = 20.0
 """Seconds until the first screen; a busy machine is slow."""
 
@@ -43,7 +45,6 @@ class Dev:
 
 @asynccontextmanager
 async def dev(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[Dev]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     errors = folder / "errors.txt"
     with errors.open("w") as stream:
         process = await asyncio.create_subprocess_exec(
@@ -51,7 +52,7 @@ async def dev(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[
             stdout=asyncio.subprocess.PIPE,
             stderr=stream,
             cwd=folder,
-            env={**kept, **variables},
+            env={**KEPT, **variables},
         )
     try:
         async with asyncio.timeout(BUDGET):
@@ -144,7 +145,7 @@ async def refused(folder: Path, *arguments: str, **variables: str) -> bytes:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
-        env={"PATH": os.environ["PATH"], **variables},
+        env={**KEPT, **variables},
     )
     try:
         _, told = await asyncio.wait_for(process.communicate(), BUDGET)

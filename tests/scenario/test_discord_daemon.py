@@ -1,4 +1,7 @@
-"""`phantom start` with DISCORD_BOT_TOKEN: the whole way from a person's message to the answer, and over a restart."""
+"""`phantom start` with DISCORD_BOT_TOKEN: the whole way from a person's message to the answer, and over a restart.
+
+Tests that take `shared` talk to one daemon; each opens gates of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+import pytest
+import pytest_asyncio
 
 from phantom.testing.daemon_process import DaemonProcess
 from phantom.testing.fake_discord import FakeDiscord, FakeMessage
@@ -93,47 +99,57 @@ async def world(tmp_path: Path, **env: str) -> AsyncIterator[World]:
             await daemon.aclose()
 
 
-async def test_a_conversation_in_a_channel_by_replies_and_in_a_direct_message(tmp_path: Path) -> None:
-    async with world(tmp_path) as found:
-        fake = found.fake
-        first = await found.ask("my cat is called Mia")
-        answer = await found.answered(first, "heard: my cat is called Mia")
-        assert answer.replied_to is first
-        assert not answer.pings
-        second = await found.ask("history", reply_to=answer)
-        assert "Mia" in said(await found.answered(second, "before:"))
-        stranger = await found.ask("history")
-        assert "Mia" not in said(await found.answered(stranger, "before:"))
-        direct = await fake.post(fake.owner, fake.dm(fake.owner), "history")
-        assert "Mia" not in said(await found.answered(direct, "before:"))
-        await found.until(lambda: first.reactions.get("✅"))
-        health = await found.daemon.health()
-        assert health["channels"]["discord"]["state"] == "ready"
+ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_people_who_talk_to_each_other_are_left_alone(tmp_path: Path) -> None:
-    async with world(tmp_path) as found:
-        fake = found.fake
-        alice = fake.add_user("alice")
-        thread = await fake.create_thread(fake.owner, fake.general, "side talk")
-        asked = await fake.post(fake.owner, thread, f"{fake.mention} hello")
-        await found.answered(asked, "heard: hello")
-        await fake.post(alice, thread, "what do you think, Olivia?")
-        follow = await fake.post(fake.owner, thread, "and more")
-        await found.answered(follow, "heard: and more")
-        assert not [
-            one for one in fake.messages(thread) if "what do you think" in one.content and one.author is fake.bot
-        ]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("shared")) as found:
+        yield found
 
 
-async def test_pings_of_the_model_reach_nobody(tmp_path: Path) -> None:
-    async with world(tmp_path) as found:
-        asked = await found.ask("ping p")
-        await found.begun("p")
-        found.open("p")
-        answer = await found.answered(asked, "hello")
-        assert answer.pings == []
-        assert not any(one.pings for one in found.fake.messages(found.fake.general) if one.author is found.fake.bot)
+@ONE_LOOP
+async def test_a_conversation_in_a_channel_by_replies_and_in_a_direct_message(shared: World) -> None:
+    found = shared
+    fake = found.fake
+    first = await found.ask("my cat is called Mia")
+    answer = await found.answered(first, "heard: my cat is called Mia")
+    assert answer.replied_to is first
+    assert not answer.pings
+    second = await found.ask("history", reply_to=answer)
+    assert "Mia" in said(await found.answered(second, "before:"))
+    stranger = await found.ask("history")
+    assert "Mia" not in said(await found.answered(stranger, "before:"))
+    direct = await fake.post(fake.owner, fake.dm(fake.owner), "history")
+    assert "Mia" not in said(await found.answered(direct, "before:"))
+    await found.until(lambda: first.reactions.get("✅"))
+    health = await found.daemon.health()
+    assert health["channels"]["discord"]["state"] == "ready"
+
+
+@ONE_LOOP
+async def test_people_who_talk_to_each_other_are_left_alone(shared: World) -> None:
+    found = shared
+    fake = found.fake
+    alice = fake.add_user("alice")
+    thread = await fake.create_thread(fake.owner, fake.general, "side talk")
+    asked = await fake.post(fake.owner, thread, f"{fake.mention} hello")
+    await found.answered(asked, "heard: hello")
+    await fake.post(alice, thread, "what do you think, Olivia?")
+    follow = await fake.post(fake.owner, thread, "and more")
+    await found.answered(follow, "heard: and more")
+    assert not [one for one in fake.messages(thread) if "what do you think" in one.content and one.author is fake.bot]
+
+
+@ONE_LOOP
+async def test_pings_of_the_model_reach_nobody(shared: World) -> None:
+    found = shared
+    asked = await found.ask("ping p")
+    await found.begun("p")
+    found.open("p")
+    answer = await found.answered(asked, "hello")
+    assert answer.pings == []
+    assert not any(one.pings for one in found.fake.messages(found.fake.general) if one.author is found.fake.bot)
 
 
 async def test_a_turn_from_before_a_restart_ends_with_a_fresh_message(tmp_path: Path) -> None:
@@ -152,35 +168,37 @@ async def test_a_turn_from_before_a_restart_ends_with_a_fresh_message(tmp_path: 
         assert len(found.fake.replies(asked)) == 1
 
 
-async def test_a_short_turn_with_progress_is_one_message(tmp_path: Path) -> None:
-    async with world(tmp_path) as found:
-        asked = await found.ask("gate quick through")
-        progress = await found.answered(asked, "waiting")
-        found.open("quick")
-        answer = await found.answered(asked, "passed quick through")
-        assert answer is progress
-        assert len(found.fake.replies(asked)) == 1
+@ONE_LOOP
+async def test_a_short_turn_with_progress_is_one_message(shared: World) -> None:
+    found = shared
+    asked = await found.ask("gate quick through")
+    progress = await found.answered(asked, "waiting")
+    found.open("quick")
+    answer = await found.answered(asked, "passed quick through")
+    assert answer is progress
+    assert len(found.fake.replies(asked)) == 1
 
 
-async def test_commands_feedback_and_approvals(tmp_path: Path) -> None:
-    async with world(tmp_path) as found:
-        fake = found.fake
-        await found.until(fake.commands)
-        status = await fake.command(fake.owner, fake.general, "phantom", "status")
-        await found.until(lambda: status.replies)
-        assert "discord: ready" in said(status.replies[0])
-        private = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "secret"})
-        await found.until(lambda: [one for one in private.replies if "heard: secret" in said(one)])
-        asked = await found.ask("approve launch")
-        question = await found.answered(asked, "May I launch?")
-        approve = next(one for one in question.components[0]["components"] if one["label"] == "Approve")
-        await (await fake.click(fake.owner, question, approve["custom_id"])).answered()
-        answer = await found.answered(asked, "decided True on launch")
-        rate = answer.components[0]["components"][0]["custom_id"]
-        pressed = await fake.click(fake.owner, answer, rate)
-        await found.until(lambda: pressed.replies)
-        assert "Thank you" in said(pressed.replies[0])
-        assert question.embeds[0]["description"].startswith("Approved by")
+@ONE_LOOP
+async def test_commands_feedback_and_approvals(shared: World) -> None:
+    found = shared
+    fake = found.fake
+    await found.until(fake.commands)
+    status = await fake.command(fake.owner, fake.general, "phantom", "status")
+    await found.until(lambda: status.replies)
+    assert "discord: ready" in said(status.replies[0])
+    private = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "secret"})
+    await found.until(lambda: [one for one in private.replies if "heard: secret" in said(one)])
+    asked = await found.ask("approve launch")
+    question = await found.answered(asked, "May I launch?")
+    approve = next(one for one in question.components[0]["components"] if one["label"] == "Approve")
+    await (await fake.click(fake.owner, question, approve["custom_id"])).answered()
+    answer = await found.answered(asked, "decided True on launch")
+    rate = answer.components[0]["components"][0]["custom_id"]
+    pressed = await fake.click(fake.owner, answer, rate)
+    await found.until(lambda: pressed.replies)
+    assert "Thank you" in said(pressed.replies[0])
+    assert question.embeds[0]["description"].startswith("Approved by")
 
 
 async def test_after_a_kill_in_mid_turn_the_answer_comes_once(tmp_path: Path) -> None:
@@ -239,15 +257,16 @@ async def killed_after(found: World, route: str) -> None:
     await found.daemon.kill()
 
 
-async def test_the_gateway_drops_in_mid_turn(tmp_path: Path) -> None:
-    async with world(tmp_path) as found:
-        asked = await found.ask("gate d through")
-        await found.begun("d")
-        found.fake.faults.drop_gateway()
-        second = await found.ask("meanwhile")
-        await found.answered(second, "heard: meanwhile")
-        found.open("d")
-        await found.answered(asked, "passed d through")
+@ONE_LOOP
+async def test_the_gateway_drops_in_mid_turn(shared: World) -> None:
+    found = shared
+    asked = await found.ask("gate d through")
+    await found.begun("d")
+    found.fake.faults.drop_gateway()
+    second = await found.ask("meanwhile")
+    await found.answered(second, "heard: meanwhile")
+    found.open("d")
+    await found.answered(asked, "passed d through")
 
 
 async def test_two_bots_that_talk_to_each_other_come_to_an_end(tmp_path: Path) -> None:

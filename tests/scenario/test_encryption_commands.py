@@ -14,6 +14,7 @@ from config.whole_file import folder_lock
 from phantom.cli.encryption_place import KeyPlace
 from phantom.storage.key_ring import Ring, fresh_key, parse_ring
 from phantom.testing.fake_slack import FakeSlack
+from tests.scenario.cli_kit import phantom
 from tests.scenario.encryption_kit import Place, place
 from tests.scenario.rotation_encryption import encryption_key
 
@@ -119,3 +120,16 @@ async def test_a_first_key_goes_where_the_configuration_will_look(tmp_path: Path
         assert again.keys[1:] == ring.keys
         here.command("retire", "encryption", "--write", key=False)
         assert parse_ring(read_dotenv(tmp_path / ".env")["ENCRYPTION_KEY"]).keys == again.keys[:1]
+
+
+def test_a_key_that_is_set_to_nothing_is_not_taken_for_none(tmp_path: Path) -> None:
+    channel = {"WEBHOOK_SECRET_DEFAULT": "fake-Zq3bxckup-x7ckup-k9s2kup"}
+    said = phantom("start", "--port", "0", cwd=tmp_path, status=78, ENCRYPTION_KEY=" ", **channel)
+    assert "secret encryption_key is empty" in said.stderr + said.stdout
+    assert "give ENCRYPTION_KEY a value, or remove it" in said.stderr + said.stdout
+    said = phantom("doctor", "--port", "0", cwd=tmp_path, status=1, ENCRYPTION_KEY_FILE="", **channel)
+    assert "give ENCRYPTION_KEY_FILE a value" in said.stdout
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("ENCRYPTION_KEY=\n")
+    phantom("secrets", "rotate", "encryption", "--write", cwd=tmp_path)
+    assert dotenv.read_text().startswith("ENCRYPTION_KEY=pek_")

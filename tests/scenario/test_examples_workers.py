@@ -23,6 +23,7 @@ from phantom.testing.daemon_process import DaemonProcess, free_port
 from phantom.testing.fake_discord import FakeDiscord
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = {name: os.environ[name] for name in ("PATH", "SSL_CERT_FILE") if name in os.environ}
 EXAMPLES = ROOT / "examples"
 WORKERS = ("dashboard", "moderation", "analytics", "voice")
 HOWTO = (ROOT / "docs/how-to/bridge.md").read_text()
@@ -46,7 +47,7 @@ class World:
             str(self.folder / "greeter.py" if name == "greeter" else EXAMPLES / name / "main.py"),
             cwd=self.folder,
             env={
-                "PATH": os.environ["PATH"],
+                **KEPT,
                 "PYTHONPATH": str(ROOT),
                 "PHANTOM_BRIDGE_URL": f"ws://127.0.0.1:{self.daemon.port}/bridge",
                 "PHANTOM_BRIDGE_SECRET": self.secrets[name],
@@ -243,7 +244,7 @@ async def test_a_worker_ends_when_its_secret_does_not_fit(world: World) -> None:
         sys.executable,
         str(EXAMPLES / "voice" / "main.py"),
         env={
-            "PATH": os.environ["PATH"],
+            **KEPT,
             "PYTHONPATH": str(ROOT),
             "PHANTOM_BRIDGE_URL": f"ws://127.0.0.1:{world.daemon.port}/bridge",
             "PHANTOM_BRIDGE_SECRET": world.secrets["dashboard"],

@@ -228,3 +228,12 @@ def test_malformed_and_unreadable(tmp_path: Path) -> None:
     only = phantom("secrets", "list", "--offline", "--category", "slack", cwd=tmp_path, status=1, **env)
     assert "slack_bot_token" in only.stdout
     assert "anthropic_api_key" not in only.stdout
+
+
+def test_before_the_first_start(tmp_path: Path) -> None:
+    env = {"WEBHOOK_SECRET_DEFAULT": "fake-Zq3bxckup-x7ckup-k9s2kup", "OPENAI_API_KEY": "sk-0123456789abcdefghij"}
+    listed = phantom("secrets", "list", "--json", "--set", cwd=tmp_path, status=0, **env)
+    assert by_name(json.loads(listed.stdout)).keys() == {"webhook_secret_default", "openai_api_key"}
+    checked = phantom("doctor", "--json", "--port", "0", cwd=tmp_path, status=0, **env)
+    told = [one for one in json.loads(checked.stdout) if one["check"].startswith("secret")]
+    assert [one["level"] for one in told] == ["ok"], "that there is no backup is no failure"

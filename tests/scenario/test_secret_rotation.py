@@ -152,6 +152,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with unchanged(path):
         done = phantom(*rotate, "--write", "--force", cwd=tmp_path, status=1)
         assert "git tracks it" in done.stdout
+        assert "add it to .gitignore" not in done.stdout, "that does not help a file that git has"
         done = phantom(*rotate, "--write", cwd=tmp_path, status=1, WEBHOOK_SECRET_DEFAULT=BACKUP)
         assert "comes from env WEBHOOK_SECRET_DEFAULT" in done.stdout
         assert "restart the daemon" in done.stdout

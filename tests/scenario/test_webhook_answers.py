@@ -19,9 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from channels.webhook.callbacks import AT_ONCE
 from channels.webhook.pinned import PinnedClient
+from channels.webhook.settings import EndpointSettings
 from channels.webhook.tasks import FILE
 from phantom.messages import OutboundMessage, Outcome, Tone
+from phantom.secrets import HeldSource, Secret
 from tests.scenario.webhook_kit import (
     BACKUP,
     OTHER,
@@ -185,7 +188,12 @@ async def test_a_secret_that_is_no_base64_signs_callbacks_in_the_plain_profile(t
         async with running(wire):
             assert (await wire.ask({"text": "x"}, sign=standard, secret=SECRET))[0] == 401
             assert (await wire.ask({"text": "x", "mode": "async"}, sign=plain, secret=secret))[0] == 202
-            await wire.answer(await wire.until_asked(), "y")
+            body = b'{"text": "the libraries take bytes as the key", "mode": "async"}'
+            moment = datetime.now(UTC)
+            names = {"webhook-id": "raw", "webhook-timestamp": str(int(moment.timestamp()))}
+            made = Webhook(secret.encode()).sign("raw", moment, body.decode())
+            assert (await wire.post(body, names | {"webhook-signature": made}))[0] == 202
+            await wire.answer(await wire.until_asked(2), "y")
             (taken,) = await server.until(1)
             stamp = float(taken.headers["x-webhook-timestamp"])
             expected = plain(taken.body, secret=secret, at=stamp)
@@ -200,6 +208,45 @@ async def test_a_conversation_that_nobody_listens_to_is_gone(tmp_path: Path) -> 
         with pytest.raises(Exception, match="nobody listens"):
             await wire.channel.send(unasked)
         assert (await wire.answer(message, "fine")).outcome is Outcome.SENT
+
+
+async def test_another_question_under_a_used_id_is_a_conflict(tmp_path: Path) -> None:
+    """Nothing of it runs, and whoever sent it does not take the first answer for its own."""
+    async with wired(tmp_path) as wire, running(wire):
+        first = {"text": "pay 10", "metadata": {"a": 1, "b": 2}, "mode": "async"}
+        for sign in (standard, plain):
+            assert (await wire.ask(first, sign=sign, event_id=f"order-{sign.__name__}"))[0] == 202
+        for sign in (standard, plain):
+            twin = orjson.dumps({"metadata": {"b": 2, "a": 1}, "mode": "async", "text": "pay 10"})
+            assert (await wire.post(twin, sign(twin, event_id=f"order-{sign.__name__}")))[0] == 202, "the same question"
+            status, answer = await wire.ask(first | {"text": "pay 1000"}, sign=sign, event_id=f"order-{sign.__name__}")
+            assert (status, set(answer)) == (409, {"error"})
+        assert {(one.text, one.logical_id) for one in wire.messages()} == {
+            ("pay 10", f"default:{one.message_id}") for one in wire.messages()[:2]
+        }
+        assert wire.outcome("conflict") == 2
+    async with wired(tmp_path) as wire, running(wire):  # remembered over a restart
+        assert (await wire.ask({"text": "other"}, event_id="order-standard"))[0] == 409
+
+
+async def test_a_hanging_receiver_delays_its_own_endpoint_only(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    orders = HeldSource("webhook_orders", OTHER)
+    one = EndpointSettings(secret_default=Secret("webhook_orders", orders))
+    async with callback_server() as quick, callback_server() as stuck:
+        stuck.hold = hold
+        async with wired(tmp_path, endpoints={"orders": one}) as wire, running(wire):
+            for number in range(1, AT_ONCE + 3):
+                await wire.ask({"text": "x", "callback_url": stuck.url})
+                await wire.answer(await wire.until_asked(number), "y")
+            await stuck.until(AT_ONCE)
+            await wire.ask({"text": "x", "callback_url": quick.url}, path="/webhook/orders", secret=OTHER)
+            await wire.answer(await wire.until_asked(AT_ONCE + 3), "at once")
+            (taken,) = await quick.until(1, within=5)
+            assert taken.data["text"] == "at once"
+            assert len(stuck.taken) == AT_ONCE
+            hold.set()
+            assert len({one.id for one in await stuck.until(AT_ONCE + 2)}) == AT_ONCE + 2
 
 
 # --- where callbacks may go ---

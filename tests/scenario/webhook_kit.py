@@ -81,12 +81,14 @@ class Taken:
 
 @dataclass
 class CallbackServer:
-    """Takes callbacks. `script` are the statuses of the next answers; then 200."""
+    """Takes callbacks. `script` are the statuses of the next answers; then 200. With `hold` it
+    answers once that is set."""
 
     url: str = ""
     script: list[int] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     location: str = ""
+    hold: asyncio.Event | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -94,6 +96,8 @@ class CallbackServer:
         self.taken.append(Taken(headers, await request.read()))
         leave("outgoing", f"{headers} {self.taken[-1].body.decode()}")
         self.changed.set()
+        if self.hold is not None:
+            await self.hold.wait()
         status = self.script.pop(0) if self.script else 200
         return web.Response(status=status, headers={"Location": self.location} if self.location else {})
 

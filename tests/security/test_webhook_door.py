@@ -282,6 +282,19 @@ async def test_what_follows_a_last_request_in_the_same_packet_is_dropped(
     assert not [one for one in caplog.records if one.exc_info]
 
 
+async def test_what_is_no_http_is_not_quoted_in_the_answer(wire: Wire) -> None:
+    """aiohttp would: the beginning of a line that is too long, the header that it does not like."""
+    for request in (
+        b"GET /health?token=" + b"planted-in-an-address" * 500 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nplanted in a header\r\n\r\n",
+        b"planted-method\x01 / HTTP/1.1\r\n\r\n",
+    ):
+        found = await raw(wire, request)
+        assert found.split(b" ")[1] == b"400", found
+        assert b"planted" not in found
+        assert found.partition(b"\r\n\r\n")[2].startswith(b'{"error":')
+
+
 async def test_what_is_not_stored_is_503_and_may_come_again(tmp_path: Path) -> None:
     async with wired(tmp_path, inbox=ConformanceInbox(stores=False)) as wire, running(wire):
         for mode in ("sync", "async"):

@@ -23,6 +23,7 @@ from channels.webhook.endpoints import endpoints_of
 from channels.webhook.findings import Finding
 from channels.webhook.normalise import Ticket, normalise
 from channels.webhook.request import BadRequest, parse_ask, parse_fetch
+from channels.webhook.request_schema import schema
 from channels.webhook.secret_format import key_of, why_unfit
 from channels.webhook.settings import EndpointSettings, WebhookSettings
 from channels.webhook.usage import read
@@ -260,3 +261,14 @@ async def test_the_doctor_names_what_is_wrong(tmp_path: Path) -> None:
 def test_a_damaged_usage_file_is_begun_anew(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "usage.json").write_bytes(damage)
     assert all(slot.count == 0 for slots in read(tmp_path).values() for slot in slots.values())
+
+
+def test_the_schema_for_senders_knows_the_fields_that_posts_may_have() -> None:
+    made = schema("")
+    full = {"text": "x", "conversation": "a", "user": {"id": "u", "name": "n"}, "mode": "async", "metadata": {"k": 1}}
+    full["callback_url"] = "https://hooks.example.com/"
+    assert set(made["properties"]) == set(full)
+    assert parse_ask(orjson.dumps(full)).callback_url
+    for example in made["examples"]:
+        assert set(example) <= set(made["properties"])
+        assert parse_ask(orjson.dumps(example)).text == example["text"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,17 @@ def test_none_and_not_text(tmp_path: Path) -> None:
 @given(st.text(alphabet=st.characters(exclude_characters="'", exclude_categories=["Cc", "Zl", "Zp", "Cs"])))
 def test_single_quotes_keep_everything(value: str) -> None:
     assert parse_dotenv(f"A='{value}'", PATH) == {"A": value}
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
+def test_what_is_no_file_is_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ".env"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(ConfigError) as refused:
+        read_dotenv(path)
+    assert (refused.value.where, bool(refused.value.hint)) == (str(path), True)

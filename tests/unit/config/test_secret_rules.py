@@ -18,6 +18,8 @@ from config.source_registry import BUILT_IN
 ROOT = Path(__file__).parents[3]
 DISCORD = "MTE5OTg3NjU0MzIxMDEyMzQ1Ng.GhIjKl." + "a1B2c3D4e5" * 3 + "x"
 
+WHSEC = "whsec_"
+
 
 @pytest.mark.parametrize(
     ("name", "text", "wrong"),
@@ -35,6 +37,10 @@ DISCORD = "MTE5OTg3NjU0MzIxMDEyMzQ1Ng.GhIjKl." + "a1B2c3D4e5" * 3 + "x"
             "not-a-token-at-all",
             "is not of the three parts, separated by dots, that a bot token has",
         ),
+        ("webhook_secret_backup", "backup-" * 5, "is not random: it repeats a few characters"),
+        ("webhook_orders", "too-short-a-secret", "is shorter than 24 characters: it can be guessed"),
+        ("webhook_secret_default", WHSEC + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ""),
+        ("webhook_secret_default", WHSEC + "C2FVsBQIhrscChlQIMV+b5sSYspob7oDOWl5c5kCVqU", ""),
         ("discord_public_key", "ab" * 32, ""),
         ("discord_public_key", "ab" * 31, "is not 64 hex digits"),
         ("anthropic_api_key", "sk-ant-api03-abcdefgh", ""),

@@ -37,7 +37,7 @@ def test_another_machine_must_prove_who_it_is_unless_told_otherwise(url: str, mo
     assert (address.ssl_mode, arguments["sslmode"], address.local) == (mode, mode, local)
     assert ("sslrootcert" in arguments) == (mode == "verify-full")
     assert ("require_auth" in arguments) == (mode in ("prefer", "disable")), "no password in the clear"
-    assert "password" not in arguments
+    assert arguments["password"] == ""
     assert str(address).endswith('database "d", user "u"')
 
 
@@ -75,10 +75,6 @@ def test_a_failed_login_says_where_and_what_to_do_and_keeps_no_password() -> Non
         link.connect().close()
         assert link.accepted == "current"
 
-        nothing = PostgresLink(link.address, lambda: None, "test")
-        with pytest.raises(StorageError) as missing:
-            nothing.connect()
-        assert missing.value.code == NO_PASSWORD
         elsewhere = PostgresAddress.parse(server.url.replace(f"/{DATABASE}", "/nowhere"))
         with pytest.raises(StorageError) as nowhere:
             PostgresLink(elsewhere, lambda: held("database_password", server.password), "test").connect()
@@ -94,6 +90,18 @@ def test_a_failed_login_says_where_and_what_to_do_and_keeps_no_password() -> Non
             PostgresAddress.parse(f"postgresql://{ADMIN}@127.0.0.1:{port}/x"), lambda: held("x", admin), "test"
         ).connect()
     assert (away.value.code, away.value.retryable) == (AWAY, True)
+
+
+def test_a_password_that_no_inventory_knows_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgres() as server:
+        (tmp_path / ".pgpass").write_text(f"*:*:*:*:{server.password}\n")
+        (tmp_path / ".pgpass").chmod(0o600)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("PGPASSWORD", server.password)
+        link = PostgresLink(PostgresAddress.parse(server.url), lambda: None, "test")
+        with pytest.raises(StorageError) as missing:
+            link.connect()
+        assert missing.value.code == NO_PASSWORD
 
 
 def test_a_password_that_cannot_be_had_is_told_with_its_own_cure() -> None:

@@ -89,6 +89,22 @@ def test_short_values_and_words_do_not_swallow_prose(prose: str) -> None:
     assert knowing("hunter2", "passwordfor", "abc123").clean_known(prose) == prose
 
 
+def test_a_value_that_is_a_word_is_masked_as_a_word_and_a_tiny_one_never() -> None:
+    redactor = knowing("postgres", "short", "123456")
+    text = "postgresql is shorter than 1234567; postgres:123456@db short"
+    assert redactor.inspect(text).text == f"postgresql is shorter than 1234567; {MASK}:{MASK}@db short"
+    assert redactor.inspect("postgresql").names == ()
+
+
+@pytest.mark.parametrize(
+    "prose", ["sk-loading-indicator-wrapper", "pypi-server-installation-guide", "npm_config_registry_default"]
+)
+def test_names_that_begin_like_tokens_stay(prose: str) -> None:
+    assert knowing().clean(prose) == prose
+    token = prose.split("-")[0].split("_")[0] + prose[len(prose.split("-")[0].split("_")[0])]
+    assert "x9Yk2mQ7" not in knowing().clean(f"{token}{'x9Yk2mQ7' * 5}")
+
+
 def test_alerts_name_the_handle_rather_than_the_variable() -> None:
     redactor = Redactor(lambda: [held("slack_bot_token", TOKEN)])
     redactor.remember_environment({"SLACK_BOT_TOKEN": TOKEN, "OTHER_API_KEY": "other-value-0123456789"})

@@ -149,7 +149,7 @@ def test_visible_characters_are_not_torn() -> None:
     assert not any(part.startswith("\u0301") for part in split("e\u0301" * 50, 7))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(DOCUMENT, st.integers(40, 400))
 def test_documents_keep_their_code_and_their_text(text: str, limit: int) -> None:
     parts = split(text, limit)
@@ -162,7 +162,7 @@ def test_documents_keep_their_code_and_their_text(text: str, limit: int) -> None
         assert squeezed("".join(prose[1:])) == squeezed(prose[0])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.text(alphabet=st.sampled_from("ab `~>-|\n\t 1.#:\r\u0301\U0001f468\u200d"), max_size=400), st.integers(1, 80))
 def test_any_text_stays_within_any_limit_and_keeps_every_visible_character(text: str, limit: int) -> None:
     parts = split(text, limit)
