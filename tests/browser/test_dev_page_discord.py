@@ -309,6 +309,7 @@ def test_signed_interactions_work_without_a_gateway(server: Workspace) -> None:
     expect(page.locator("#transport")).to_have_text("signed interactions")
     expect(page.locator(".welcome .warn")).to_contain_text("commands, menus and buttons only")
     private = page.locator("#messages > .private")
+    expect(server.entry("commands_registered", sort="log")).to_have_count(1, timeout=ANSWER_MS)
     server.say("/phantom ask echo over signed posts")
     expect(private.last).to_contain_text("over signed posts", timeout=ANSWER_MS)
     server.disturb("corrupt")

@@ -65,7 +65,9 @@ export function send({ text, files, answering, ping, title }) {
 
 function command(text) {
   const found = parse(text);
-  if (!found) throw new Error(`${text.split(/\s/)[0]} is not installed here; ${typedCommands().map((one) => `/${one.name}`).join(", ") || "no command"} is.`);
+  const known = typedCommands().map((one) => `/${one.name}`).join(", ");
+  if (!known) throw new Error("The daemon has not registered its commands yet: press Enter again in a moment.");
+  if (!found) throw new Error(`${text.split(/\s/)[0]} is not installed here; ${known} is.`);
   const { command: one, word, rest } = found;
   if (!word) throw new Error(`/${one.name} needs one of: ${one.words.map((each) => each.name).join(", ")}`);
   return request("command", { channel: state.place, name: one.name, word: word.name, options: optionsIn(rest, word) }).then(opened);
