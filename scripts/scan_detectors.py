@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
@@ -20,7 +21,8 @@ HEURISTICS = frozenset(
     {"Secret Keyword", "Basic Auth Credentials", "Hex High Entropy String", "Base64 High Entropy String"}
 )
 """Detectors that guess by a name nearby or by how random a text looks; the others know a shape."""
-_FIXTURES = re.compile(r"(?:^|/)(?:tests|bench)/")
+_FIXTURES = frozenset({"tests", "bench"})
+_ROOT_HAS = ".gitleaks.toml"
 _MADE_UP = re.compile(r"fake|example|planted|placeholder|dummy|made-up|not-a-secret", re.IGNORECASE)
 _NAME_OR_PROSE = re.compile(r"[a-z]{1,16}:?|[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+|.*\s.*", re.DOTALL)
 _SLACK_LENGTH = 40
@@ -82,7 +84,14 @@ def guess_in_a_fixture(filename: str, plugin: BasePlugin, secret: str) -> bool:
 
     A filter is asked about what it takes: without `secret` this one would never be asked.
     """
-    return plugin.secret_type in HEURISTICS and _FIXTURES.search(filename.replace("\\", "/")) is not None
+    return plugin.secret_type in HEURISTICS and bool(_FIXTURES.intersection(_folders(filename)))
+
+
+def _folders(filename: str) -> tuple[str, ...]:
+    """The folders that the file is in, below its checkout: where the checkout itself stands says nothing."""
+    folders = Path(filename).parts[:-1]
+    root = next((one for one in Path(filename).parents if (one / _ROOT_HAS).is_file()), None)
+    return folders if root is None else folders[len(root.parts) :]
 
 
 def name_or_prose(plugin: BasePlugin, secret: str) -> bool:

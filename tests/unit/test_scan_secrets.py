@@ -60,7 +60,9 @@ def planted() -> dict[str, str]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A git repository with our rules and an empty baseline."""
+    """A git repository with our rules and an empty baseline, in a folder that is no part of it."""
+    tmp_path = tmp_path / "tests"
+    tmp_path.mkdir()
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     shutil.copy(scan.ROOT / scan_rules.FILE, tmp_path)
     baseline = {**scan_baseline.load(scan.ROOT), "results": {}}
