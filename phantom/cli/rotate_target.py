@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 KIND = "webhook"
 DEFAULT, BACKUP = "webhook_secret_default", "webhook_secret_backup"
+POINTED = "_FILE"
 _ELSEWHERE = {
     "env": "the environment of a process cannot be changed: where it is set, move {default} to {backup}, set a fresh"
     " {default}, and restart the daemon; or keep both in files (SECRET_SOURCE=file)",
     "metadata": "rotate there: set {backup} to what {default} is, then {default} to a fresh value",
     "exec": "rotate with that manager: set {backup} to what {default} is, then {default} to a fresh value",
+    POINTED: "copy the file that {default}_FILE names over the one that {backup}_FILE names, then write a fresh secret"
+    " into the first: a running daemon follows both; or keep both in one folder (PHANTOM_SECRET_DIR)",
 }
+_ANYWHERE = "keep it in .env or in a file of PHANTOM_SECRET_DIR; channels.yaml then says ${{secret:{default}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ def _place(loaded: LoadedConfig, default: Secret, backup: Secret | None, names: 
     kind, where = _source(loaded, default)
     if backup is not None and _is_set(backup):
         other, _ = _source(loaded, backup)
-        if other != kind:
+        if other != kind and not (other.endswith(POINTED) and kind.endswith(POINTED)):
             raise ConfigError(
                 f"comes from another source ({other}) than {names[0]} ({kind}), so a rotation would not reach it",
                 where=names[1],
@@ -104,9 +108,9 @@ def _place(loaded: LoadedConfig, default: Secret, backup: Secret | None, names: 
         return EnvFile(Path.cwd() / ".env", where or variables[0], variables[1])
     if kind == "file":
         return SecretFiles(Path(where), Path(where).with_name(names[1]))
-    words = variables if kind == "env" else names
-    cure = _ELSEWHERE.get(kind, "keep it in .env or in a file of PHANTOM_SECRET_DIR; channels.yaml then says"
-                          " ${{secret:{default}}}")  # fmt: skip
+    pointed = kind.endswith(POINTED)
+    words = variables if kind == "env" or pointed else names
+    cure = _ELSEWHERE.get(POINTED if pointed else kind, _ANYWHERE)
     raise ConfigError(
         f"comes from {kind}{f' {where}' if where else ''}, which this command cannot write",
         where=words[0],

@@ -156,6 +156,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
         done = phantom(*rotate, "--write", cwd=tmp_path, status=1, WEBHOOK_SECRET_DEFAULT=BACKUP)
         assert "comes from env WEBHOOK_SECRET_DEFAULT" in done.stdout
         assert "restart the daemon" in done.stdout
+    named = tmp_path / "named"
+    named.mkdir()
+    (named / "new").write_text(SECRET)
+    (named / "old").write_text(BACKUP)
+    files = {"WEBHOOK_SECRET_DEFAULT_FILE": str(named / "new"), "WEBHOOK_SECRET_BACKUP_FILE": str(named / "old")}
+    with unchanged(named / "new"), unchanged(named / "old"):
+        done = phantom(*rotate, "--write", cwd=named, status=1, **files)
+        assert "copy the file that WEBHOOK_SECRET_DEFAULT_FILE names" in done.stdout
     (tmp_path / "other").mkdir()
     same = write_env(tmp_path / "other", WEBHOOK_SECRET_DEFAULT=SECRET, WEBHOOK_SECRET_BACKUP=SECRET)
     with unchanged(same):
