@@ -217,17 +217,42 @@ def _mark_of(about: os.stat_result) -> Mark:
     return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size
 
 
-class FileSecrets:
+class WatchedFiles:
+    """What every `SecretOrigin` of files does with those that somebody holds: `_secrets`, by name."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, FileSecret] = {}
+
+    def want(self, name: str) -> None:
+        """Files are looked at every second in any case."""
+
+    async def tick(self) -> None:
+        await asyncio.gather(*(secret.look() for secret in self._secrets.values()))
+
+    async def reread(self) -> None:
+        for secret in self._secrets.values():
+            with contextlib.suppress(SecretError):  # `refresh` has recorded and logged it
+                await secret.refresh()
+
+    def health(self) -> tuple[SecretHealth, ...]:
+        return tuple(secret.health() for secret in self._secrets.values())
+
+    async def aclose(self) -> None:
+        for secret in self._secrets.values():
+            secret.cancel()
+
+
+class FileSecrets(WatchedFiles):
     """All secrets of some folders, the first folder winning; a `SecretOrigin`."""
 
     def __init__(
         self, folders: Sequence[Path], clock: Clock, *, production: bool, overlap_seconds: float = OVERLAP_SECONDS
     ) -> None:
+        super().__init__()
         self._folders = tuple(folders)
         self._clock = clock
         self._production = production
         self._overlap = overlap_seconds
-        self._secrets: dict[str, FileSecret] = {}
 
     def has(self, name: str) -> bool:
         """Whether there is anything under that name; it may still be unfit."""
@@ -247,29 +272,11 @@ class FileSecrets:
             self._secrets[name] = found
         return found
 
-    def want(self, name: str) -> None:
-        """Files are looked at every second in any case."""
-
     def place(self, name: str) -> str:
         known = self._secrets.get(name)
         if known is not None:
             return str(known.path)
         return str(next((folder / name for folder in self._folders if _exists(folder / name)), self._folders[0] / name))
-
-    async def tick(self) -> None:
-        await asyncio.gather(*(secret.look() for secret in self._secrets.values()))
-
-    async def reread(self) -> None:
-        for secret in self._secrets.values():
-            with contextlib.suppress(SecretError):  # `refresh` has recorded and logged it
-                await secret.refresh()
-
-    def health(self) -> tuple[SecretHealth, ...]:
-        return tuple(secret.health() for secret in self._secrets.values())
-
-    async def aclose(self) -> None:
-        for secret in self._secrets.values():
-            secret.cancel()
 
 
 def _exists(path: Path) -> bool:

@@ -7,23 +7,20 @@ What does *not* live here: reading and following a file (`file_secrets.py`), whi
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from config import secret_names
-from config.file_secrets import FileSecret
+from config.file_secrets import FileSecret, WatchedFiles
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
 from phantom.errors import SecretError
-from phantom.secret_sources import SecretHealth
 
 KIND = "pointed"
 SUFFIX = "_FILE"
 
 
-class PointedFiles:
+class PointedFiles(WatchedFiles):
     """A `SecretOrigin`. `lookup` gives a variable's text, None when unset; relative paths begin at `folder`."""
 
     def __init__(
@@ -36,13 +33,13 @@ class PointedFiles:
         production: bool,
         overlap_seconds: float = OVERLAP_SECONDS,
     ) -> None:
+        super().__init__()
         self._lookup = lookup
         self._variables_of = variables_of
         self._folder = folder
         self._clock = clock
         self._production = production
         self._overlap = overlap_seconds
-        self._secrets: dict[str, FileSecret] = {}
 
     def pointer(self, name: str) -> tuple[str, Path] | None:
         """The variable that names the file of the secret `name`, and the file."""
@@ -75,9 +72,6 @@ class PointedFiles:
             self._secrets[name] = found
         return found
 
-    def want(self, name: str) -> None:
-        """Files are looked at every second in any case."""
-
     def place(self, name: str) -> str:
         pointer = self.pointer(name)
         return "" if pointer is None else f"{pointer[0]} {pointer[1]}"
@@ -85,18 +79,3 @@ class PointedFiles:
     def names(self) -> Sequence[str]:
         """The secrets that somebody holds."""
         return tuple(self._secrets)
-
-    async def tick(self) -> None:
-        await asyncio.gather(*(secret.look() for secret in self._secrets.values()))
-
-    async def reread(self) -> None:
-        for secret in self._secrets.values():
-            with contextlib.suppress(SecretError):  # `refresh` has recorded and logged it
-                await secret.refresh()
-
-    def health(self) -> tuple[SecretHealth, ...]:
-        return tuple(secret.health() for secret in self._secrets.values())
-
-    async def aclose(self) -> None:
-        for secret in self._secrets.values():
-            secret.cancel()

@@ -236,14 +236,6 @@ class Journal:
 
         return await self.write(job)
 
-    async def drop_lanes(self, prefix: str, keep: Sequence[int]) -> int:
-        """Forget every post that waits in a lane whose key starts with `prefix`, except the rows `keep`."""
-        marks = ",".join("?" * len(keep))
-        where = f"state = ? AND substr(lane, 1, ?) = ? AND seq NOT IN ({marks})"
-        sql = f"UPDATE inbox SET state = ?, body = NULL, detail = 'stopped' WHERE {where}"  # noqa: S608
-        arguments = (STATE_IGNORED, STATE_CLAIMED, len(prefix), prefix, *keep)
-        return await self.write(lambda connection: connection.execute(sql, arguments).rowcount)
-
     async def replace_text(self, logical: str, text: str) -> bool:
         """Give a post that still waits new text. False when its turn has begun, ended, or never was."""
 

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from phantom.channel import API_VERSION, Descriptor
 from phantom.errors import ConfigError
@@ -18,6 +18,8 @@ from phantom.secret_sources import SourceDescriptor
 GROUP = "phantom.channels"
 SOURCES = "phantom.secret_sources"
 
+Record = TypeVar("Record", Descriptor, SourceDescriptor)
+
 
 @cache
 def descriptors() -> Mapping[str, Descriptor]:
@@ -25,23 +27,7 @@ def descriptors() -> Mapping[str, Descriptor]:
 
     Raises `ConfigError` for a plugin that this Phantom cannot load.
     """
-    found: dict[str, Descriptor] = {}
-    for entry in _entries().select(group=GROUP):
-        descriptor = entry.load()
-        if not isinstance(descriptor, Descriptor):
-            raise ConfigError(
-                f"plugin {entry.name} ({entry.value}) does not name a phantom.channel.Descriptor",
-                where=f"entry point {GROUP}",
-                hint="fix the plugin's entry point, or uninstall it",
-            )
-        if descriptor.api_version > API_VERSION:
-            raise ConfigError(
-                f"plugin {entry.name} wants channel API {descriptor.api_version}, this Phantom has {API_VERSION}",
-                where=f"entry point {GROUP}",
-                hint="upgrade phantom-daemon, or install an older version of the plugin",
-            )
-        found[descriptor.kind] = descriptor
-    return found
+    return _installed(GROUP, Descriptor, API_VERSION, "channel")
 
 
 @cache
@@ -50,27 +36,31 @@ def secret_sources() -> Mapping[str, SourceDescriptor]:
 
     Raises `ConfigError` for a plugin that this Phantom cannot load.
     """
-    found: dict[str, SourceDescriptor] = {}
-    for entry in _entries().select(group=SOURCES):
+    return _installed(SOURCES, SourceDescriptor, SOURCES_API_VERSION, "secret source")
+
+
+def _installed(group: str, record: type[Record], api_version: int, what: str) -> Mapping[str, Record]:
+    """The plugins' records of one entry-point group, by kind."""
+    found: dict[str, Record] = {}
+    for entry in _entries().select(group=group):
         descriptor = entry.load()
-        if not isinstance(descriptor, SourceDescriptor):
+        if not isinstance(descriptor, record):
             raise ConfigError(
-                f"plugin {entry.name} ({entry.value}) does not name a phantom.secret_sources.SourceDescriptor",
-                where=f"entry point {SOURCES}",
+                f"plugin {entry.name} ({entry.value}) does not name a {record.__module__}.{record.__name__}",
+                where=f"entry point {group}",
                 hint="fix the plugin's entry point, or uninstall it",
             )
-        if descriptor.api_version > SOURCES_API_VERSION:
+        if descriptor.api_version > api_version:
             raise ConfigError(
-                f"plugin {entry.name} wants secret source API {descriptor.api_version}, this Phantom has "
-                f"{SOURCES_API_VERSION}",
-                where=f"entry point {SOURCES}",
+                f"plugin {entry.name} wants {what} API {descriptor.api_version}, this Phantom has {api_version}",
+                where=f"entry point {group}",
                 hint="upgrade phantom-daemon, or install an older version of the plugin",
             )
         if found.setdefault(descriptor.kind, descriptor) != descriptor:
             raise ConfigError(
-                f"two plugins call their secret source {descriptor.kind}",
-                where=f"entry point {SOURCES}",
-                hint="uninstall one of them: whichever is asked gets to see the secrets' names",
+                f"two plugins call their {what} {descriptor.kind}",
+                where=f"entry point {group}",
+                hint="uninstall one of them: which of the two is meant cannot be told, and either gets to see secrets",
             )
     return found
 

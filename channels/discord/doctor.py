@@ -10,7 +10,6 @@ from channels.discord.apps_intents import MAY_SEE_MEMBERS
 from channels.discord.boot import check_bot_token, token_of
 from channels.discord.decode import mapping, number, text
 from channels.discord.doctor_servers import check_commands, check_guilds
-from channels.discord.findings import Finding, Level, fail, ok, warn
 from channels.discord.gateway_errors import INTENT_CURE, PORTAL
 from channels.discord.install import Install
 from channels.discord.public_keys import PublicKeys
@@ -18,6 +17,7 @@ from channels.discord.rest import DiscordRest, DiscordSelf
 from channels.discord.settings import DiscordSettings
 from phantom.channel import ChannelContext
 from phantom.errors import ChannelError, PhantomError
+from phantom.findings import Finding, Level, fail, ok, warn
 
 __all__ = ["Finding", "Level", "diagnose", "examine"]
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from channels.discord.commands import definitions, refusal
 from channels.discord.decode import items, text
-from channels.discord.findings import Finding, fail, ok, warn
 from channels.discord.install import ServedGuilds
 from channels.discord.permissions import ESSENTIAL, invitation, missing
 from channels.discord.rest import DiscordRest, DiscordSelf
 from channels.discord.settings import DiscordSettings
 from phantom.channel import ChannelContext
 from phantom.errors import ChannelError
+from phantom.findings import Finding, fail, ok, warn
 
 PAGE = 200
 MAX_GUILDS = 2000

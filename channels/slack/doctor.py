@@ -7,52 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
 from channels.slack.scopes import missing
 from channels.slack.settings import SlackSettings
 from channels.slack.web import SlackSelf, SlackWeb
 from phantom.channel import ChannelContext
 from phantom.errors import AuthError, ChannelError, PhantomError
+from phantom.findings import Finding, Level, fail, ok, warn
 from phantom.secrets import Secret
 
 _MAX_SKEW = 60.0
 _PERSON = re.compile(r"[UW][A-Z0-9]{2,}")
 _SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
 _APP_SETTINGS = "https://api.slack.com/apps"
-
-
-class Level(Enum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One line of a diagnosis. `cure` is empty where there is nothing to do."""
-
-    level: Level
-    what: str
-    cure: str = ""
-
-
-def ok(what: str) -> Finding:
-    """All is well."""
-    return Finding(level=Level.OK, what=what)
-
-
-def warn(what: str, cure: str) -> Finding:
-    """Works, but not as most people want it."""
-    return Finding(level=Level.WARN, what=what, cure=cure)
-
-
-def fail(what: str, cure: str) -> Finding:
-    """Does not work."""
-    return Finding(level=Level.FAIL, what=what, cure=cure)
 
 
 async def examine(settings: SlackSettings, context: ChannelContext) -> list[Finding]:

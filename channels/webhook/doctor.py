@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from channels.webhook import usage
 from channels.webhook.endpoints import slots_of
-from channels.webhook.findings import Finding, Level
 from channels.webhook.keyring import BACKUP, Slot
 from channels.webhook.secret_format import CURE, key_of, why_unfit
 from channels.webhook.settings import WebhookSettings
@@ -18,6 +17,7 @@ from channels.webhook.usage import SlotUsage
 from channels.webhook.verify import WINDOW
 from phantom.channel import ChannelContext
 from phantom.errors import PhantomError
+from phantom.findings import Finding, Level
 
 QUIET_SECONDS = 3 * 86_400.0
 """A backup that verified nothing for so long is surely out of use."""

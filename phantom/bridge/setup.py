@@ -172,17 +172,7 @@ class BridgeService:
             check=lambda entry: check_allow(entry.allow, self.catalogue, where=f"bridge secret {entry.id}"),
         )
         self._ledger = Ledger(journal, clock)
-        desk = ActionDesk(
-            self.catalogue,
-            channels,
-            self._ledger,
-            self._audit,
-            clock,
-            meter,
-            concurrent=settings.concurrent_actions,
-            raw_methods=frozenset(settings.raw_methods),
-            outgoing=outgoing,
-        )
+        self._desk = self._action_desk(channels, outgoing)
         gatekeeper = Gatekeeper(self._book, self.catalogue, self._audit, clock, meter)
         self.uses: Mapping[str, int] = gatekeeper.uses
         """How often each secret of which only a digest is kept was used since the start, by id."""
@@ -196,7 +186,7 @@ class BridgeService:
                 catalogue=self.catalogue,
                 channels=channels,
                 gatekeeper=gatekeeper,
-                desk=desk,
+                desk=self._desk,
                 replay=kept,
                 clock=clock,
                 meter=meter,
@@ -204,10 +194,22 @@ class BridgeService:
                 max_connections=settings.max_connections,
             )
         )
-        self._desk = desk
         self.endpoint = Endpoint(self.bridge, clock, origins=settings.origins, behind_proxy=settings.behind_tls_proxy)
         self._certificate: Certificate | None = None
         self._listener: Listener | None = None
+
+    def _action_desk(self, channels: Mapping[str, SupportsApps], outgoing: Outgoing) -> ActionDesk:
+        return ActionDesk(
+            self.catalogue,
+            channels,
+            self._ledger,
+            self._audit,
+            self._clock,
+            self._meter,
+            concurrent=self._settings.concurrent_actions,
+            raw_methods=frozenset(self._settings.raw_methods),
+            outgoing=outgoing,
+        )
 
     async def open(self) -> None:
         """Read secrets and what was kept. Raises `ConfigError` with the cure; before the channels run."""

@@ -23,8 +23,9 @@ from phantom.bridge.scopes import (
     parse_allow,
     required_intents,
 )
-from phantom.cli.output import Finding, Level, print_findings, print_json
+from phantom.cli.output import Finding, print_findings, print_json
 from phantom.errors import ConfigError
+from phantom.findings import Level
 
 _LEVELS = {Severity.ERROR: Level.FAIL, Severity.WARNING: Level.WARN}
 

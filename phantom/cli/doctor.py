@@ -20,8 +20,9 @@ from phantom.cli.doctor_machine import (
 )
 from phantom.cli.frame import FAILED
 from phantom.cli.loading import load_config
-from phantom.cli.output import Finding, Level, print_findings
+from phantom.cli.output import Finding, print_findings
 from phantom.errors import EX_CONFIG, ConfigError
+from phantom.findings import Level
 
 if TYPE_CHECKING:
     from config import LoadedConfig

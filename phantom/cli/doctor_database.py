@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from phantom.cli.output import Finding, Level
+from phantom.cli.output import Finding
 from phantom.errors import PhantomError
+from phantom.findings import Level
 
 if TYPE_CHECKING:
     from config import LoadedConfig

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from phantom.cli.output import Finding, Level
+from phantom.cli.output import Finding
 from phantom.errors import ConfigError, PhantomError
+from phantom.findings import Level
 from phantom.secret_sources import ABSENT
 from phantom.storage.key_ring import RESTORE, WHERE, Ring, parse_ring
 from phantom.storage.seal_scan import keys_noted

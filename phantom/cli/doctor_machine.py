@@ -15,9 +15,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from phantom.cli.output import Finding, Level
+from phantom.cli.output import Finding
 from phantom.cli.probe import ask
 from phantom.clock import SystemClock
+from phantom.findings import Level
 from phantom.storage.schema import VERSION
 
 LITTLE_SPACE = 500 * 1024 * 1024

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from phantom import findings
 from phantom.agent import AgentContext, SupportsCheck
 from phantom.agents.loader import describe, load_agent
 from phantom.channel import ChannelContext, Descriptor, SupportsSecrets
 from phantom.cli.doctor_database import check_database
-from phantom.cli.output import Finding, Level
+from phantom.cli.output import Finding
 from phantom.clock import SystemClock
 from phantom.errors import ConfigError, PhantomError, SecretError
+from phantom.findings import Level
 from phantom.metrics import PrometheusMeter
 from phantom.plugins import descriptors, resolve
 from phantom.secret_sources import ABSENT
@@ -27,19 +29,6 @@ if TYPE_CHECKING:
 PATIENCE = 20.0
 """Seconds for one part's questions."""
 EXPLAIN = "`phantom config explain` shows where it is read from"
-
-
-class ChannelFinding(Protocol):
-    """What a channel's own doctor reports: `level.value` is ok, warn or fail, `what` one sentence, `cure` maybe ""."""
-
-    @property
-    def level(self) -> Any: ...
-
-    @property
-    def what(self) -> str: ...
-
-    @property
-    def cure(self) -> str: ...
 
 
 async def check_parts(loaded: LoadedConfig) -> list[Finding]:
@@ -159,7 +148,6 @@ def _own_doctor(descriptor: Descriptor) -> Any:
     return getattr(module, "examine", None)
 
 
-def _translated(name: str, findings: Iterable[ChannelFinding]) -> Iterable[Finding]:
-    levels: Mapping[str, Level] = {level.value: level for level in Level}
-    for finding in findings:
-        yield Finding(check=f"channel {name}", level=levels[finding.level.value], seen=finding.what, cure=finding.cure)
+def _translated(name: str, found: Iterable[findings.Finding]) -> Iterable[Finding]:
+    for one in found:
+        yield Finding(check=f"channel {name}", level=one.level, seen=one.what, cure=one.cure)

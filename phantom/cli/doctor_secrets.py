@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phantom.cli.doctor_parts import EXPLAIN
-from phantom.cli.output import Finding, Level
+from phantom.cli.output import Finding
 from phantom.cli.secrets_list import take
 from phantom.clock import SystemClock
+from phantom.findings import Level
 
 if TYPE_CHECKING:
     from config import LoadedConfig

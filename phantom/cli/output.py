@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from enum import Enum
 
 from rich.console import Console
 from rich.text import Text
 
 from phantom.cli.frame import redactor
-
-
-class Level(Enum):
-    """How a check went; `WARN` does not stop the daemon."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
+from phantom.findings import Level
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 

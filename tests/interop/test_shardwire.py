@@ -109,6 +109,15 @@ async def test_a_full_bridge_and_a_locked_door(tmp_path: Path) -> None:
         await third.do("ready")
 
 
+async def _commands_and_presses(fake: FakeDiscord) -> None:
+    """Two commands and two buttons, the first of each wanted by some filter."""
+    for number, name in (("1", "ticket"), ("2", "other")):
+        fake.interact(2, fake.owner, fake.general, {"id": number, "name": name, "type": 1})
+    source = await fake.post(fake.bot, fake.general, "press")
+    for custom_id in ("go", "stay"):
+        fake.interact(3, fake.owner, fake.general, {"custom_id": custom_id, "component_type": 2}, source)
+
+
 async def test_filters(tmp_path: Path) -> None:
     async with world(tmp_path) as here:
         fake, app = here.fake, await here.open()
@@ -144,11 +153,7 @@ async def test_filters(tmp_path: Path) -> None:
         await fake.post(fake.owner, thread, "in the thread")
         for message, emoji in ((first, "👍"), (second, "🎉"), (second, "party:77"), (second, "👀")):
             await fake.react(mara, message, emoji)
-        fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "ticket", "type": 1})
-        fake.interact(2, fake.owner, fake.general, {"id": "2", "name": "other", "type": 1})
-        source = await fake.post(fake.bot, fake.general, "press")
-        for custom_id in ("go", "stay"):
-            fake.interact(3, fake.owner, fake.general, {"custom_id": custom_id, "component_type": 2}, source)
+        await _commands_and_presses(fake)
         await fake.join_voice(mara, voice)
         await fake.post(fake.owner, fake.general, "the end")
 

@@ -264,19 +264,29 @@ async def running_bridge(
         )
     )
     bridge.start()
-    app = web.Application()
-    Endpoint(bridge, clock, origins=origins, behind_proxy=behind_proxy).mount(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
     try:
-        yield Rig(bridge, channel, folder, runner.addresses[0][1], meter, catalogue)
+        async with _listening(Endpoint(bridge, clock, origins=origins, behind_proxy=behind_proxy)) as port:
+            try:
+                yield Rig(bridge, channel, folder, port, meter, catalogue)
+            finally:
+                await bridge.aclose()
     finally:
-        await bridge.aclose()
-        await runner.cleanup()
         book.close()
         audit.close()
+
+
+@asynccontextmanager
+async def _listening(endpoint: Endpoint) -> AsyncIterator[int]:
+    """The endpoint on a free loopback port."""
+    app = web.Application()
+    endpoint.mount(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 async def soon(condition: Callable[[], bool]) -> None:

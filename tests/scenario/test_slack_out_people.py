@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from channels.slack.doctor import Finding, Level, diagnose
+from channels.slack.doctor import diagnose
 from channels.slack.settings import SlackSettings
 from phantom.errors import ConnectError, DeliveryError, UnsupportedCapability
 from phantom.events import ChannelTask
+from phantom.findings import Finding, Level
 from phantom.identity import SlackInstall
 from phantom.messages import Author, ConversationKind
 from phantom.secrets import held

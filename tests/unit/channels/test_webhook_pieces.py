@@ -20,7 +20,6 @@ from standardwebhooks import Webhook
 from channels.webhook import verify
 from channels.webhook.doctor import examine
 from channels.webhook.endpoints import endpoints_of
-from channels.webhook.findings import Finding
 from channels.webhook.normalise import Ticket, normalise
 from channels.webhook.request import BadRequest, parse_ask, parse_fetch
 from channels.webhook.request_schema import schema
@@ -31,6 +30,7 @@ from phantom.access import AccessRules, may_talk
 from phantom.channel import ChannelContext, Envelope
 from phantom.daemon import load_config
 from phantom.errors import MalformedEvent
+from phantom.findings import Finding
 from phantom.identity import Identity
 from phantom.messages import AuthorFacts
 from phantom.metrics import PrometheusMeter

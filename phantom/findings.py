@@ -1,4 +1,4 @@
-"""What a check of the doctor's finds, as values. What does *not* live here: the checks, and printing."""
+"""What a channel's doctor finds, as values. What does *not* live here: the checks, and printing (`phantom/cli/`)."""
 
 from __future__ import annotations
 
