@@ -278,7 +278,8 @@ class Service:
             + self.config.notices
             + self.config.secrets.warnings()
             + self.secrets.warnings()
-            + self.encryption.warnings(),
+            + self.encryption.warnings()
+            + (engine.runner.database.warnings() if engine else ()),
             encryption=self.encryption.report(),
             bridge=self.bridge.report(),
         )

@@ -11,8 +11,11 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 DEFAULT_PORT = 5432
 CONNECT_SECONDS = 5
@@ -80,6 +83,15 @@ class PostgresAddress:
         """Fit for print."""
         where = self.host if self.socket else f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
         return f'{where}, database "{self.database}", user "{self.user}"'
+
+    def url(self) -> sa.URL:
+        """As SQLAlchemy has it, without a password and without options: for what wants a URL and does not connect."""
+        import sqlalchemy as sa
+
+        host = "localhost" if self.socket else self.host
+        return sa.URL.create(
+            "postgresql+psycopg", username=self.user, host=host, port=self.port, database=self.database
+        )
 
     def arguments(self, application: str) -> dict[str, str | int]:
         """The parameters of a connection, with an empty password. What libpq would take from `PG…` variables of the

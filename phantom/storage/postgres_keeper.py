@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from phantom.errors import StorageError
-from phantom.storage.postgres_link import PostgresLink, facts_of, hang_up, hung_up, why_unfit
+from phantom.storage.postgres_link import NoNewConnection, PostgresLink, facts_of, hang_up, hung_up, why_unfit
 from phantom.storage.turns_schema import lock_key
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class Keeper:
 
     def look(self, doubtful: bool) -> None:
         """Return when the server is there, fit, and the lock is ours. With `doubtful`, also only when it gives a new
-        connection now. Raises `StorageError`.
+        connection now. Raises `NoNewConnection` when only that fails, else `StorageError`.
         """
         if self._lives():
             if doubtful:
-                self._link.connect().close()
+                self._one_more()
             return
         self._connection = self._locked()
 
@@ -57,6 +57,12 @@ class Keeper:
             self.close()
             return False
         return True
+
+    def _one_more(self) -> None:
+        try:
+            self._link.connect().close()
+        except StorageError as error:
+            raise NoNewConnection(error.message, hint=error.hint, code=error.code) from None
 
     def _locked(self) -> Connection[Any]:
         """A fresh connection that holds the lock."""

@@ -33,6 +33,10 @@ Password = Callable[[], Secret | None]
 """The handle on the password, None when none is configured. May raise `SecretError`."""
 
 
+class NoNewConnection(StorageError):
+    """The connections that are open work, but the server gives no new one now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
     """What a server says of itself, and what the user may do there."""
@@ -106,6 +110,8 @@ class PostgresLink:
         return _explained(said, self.address, password_asked=asked, password_given=password is not None)
 
 
+_FULL = ("53300", "too many", "remaining connection slots")
+_NO_LOGIN = "not permitted to log in"
 _GIVE = f"set the secret {SECRET} (DATABASE_PASSWORD, a file, or another source); see docs/how-to/postgresql.md"
 
 
@@ -117,7 +123,7 @@ def _explained(said: str, address: PostgresAddress, *, password_asked: bool, pas
         return StorageError(f"PostgreSQL at {address} wants a password", hint=_GIVE, code=NO_PASSWORD)
     what = f"PostgreSQL at {address} cannot be used: {said[-300:]}"
     missing = "does not exist" in said and "database" in said.rpartition("FATAL")[2]
-    if password_asked and not missing and "53300" not in said and "too many" not in said:
+    if password_asked and not missing and not any(word in said for word in (*_FULL, _NO_LOGIN)):
         what = f"PostgreSQL at {address} refuses the password: {said[-300:]}"
         cure = f"give the source of {SECRET} the new password; Phantom takes it up by itself"
         return StorageError(what, hint=cure, code=REFUSED)
@@ -127,6 +133,13 @@ def _explained(said: str, address: PostgresAddress, *, password_asked: bool, pas
 def _cure(said: str, address: PostgresAddress, *, missing: bool) -> str:
     if missing:
         return f'create it: CREATE DATABASE "{address.database}" OWNER "{address.user}"'
+    if any(word in said for word in _FULL):
+        return (
+            "let the user have turn_concurrency + 24 connections: max_connections of the server, CONNECTION LIMIT of"
+            " the user; or end those of others"
+        )
+    if _NO_LOGIN in said:
+        return f'let the user log in: ALTER ROLE "{address.user}" LOGIN'
     if "pg_hba.conf" in said:
         return "let the server's pg_hba.conf admit this user from this machine"
     if "SSL" in said or "certificate" in said:

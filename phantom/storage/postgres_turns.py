@@ -27,7 +27,15 @@ from phantom.errors import PhantomError, StorageError
 from phantom.secrets import Secret
 from phantom.storage.postgres_address import PostgresAddress
 from phantom.storage.postgres_keeper import IN_USE, Keeper
-from phantom.storage.postgres_link import NO_PASSWORD, REFUSED, Password, PostgresLink, hang_up, hung_up
+from phantom.storage.postgres_link import (
+    NO_PASSWORD,
+    REFUSED,
+    NoNewConnection,
+    Password,
+    PostgresLink,
+    hang_up,
+    hung_up,
+)
 from phantom.storage.turns_schema import schema_name
 
 if TYPE_CHECKING:
@@ -45,6 +53,8 @@ STEADY = 5.0
 REFRESH_SECONDS = 20.0
 OVERLAP_BEAT = 5.0
 """Seconds between two logins that only see whether the server has the new password yet."""
+REFUSED_BEAT = 60.0
+"""The same, once the value before does not count any more: some servers shut out who fails often."""
 LOOK_SECONDS = 12.0
 """How long a look may take, with both passwords tried; a server that answers nothing at all is away."""
 CLOSE_SECONDS = 3.0
@@ -85,7 +95,8 @@ class PostgresTurns:
         self._doubtful = False
         self._changes = 0
         self._curious = False
-        self._looked_at = 0.0
+        self._look_at = 0.0
+        self._warning: StorageError | None = None
         self._subscribed: Secret | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self._wake = asyncio.Event()
@@ -100,7 +111,7 @@ class PostgresTurns:
     @property
     def url(self) -> str:
         """For DBOS's configuration, which wants one; connections are made by `_connection`."""
-        return str(self._url().set(drivername="postgresql"))
+        return str(self.address.url().set(drivername="postgresql"))
 
     @property
     def schema(self) -> str:
@@ -113,24 +124,12 @@ class PostgresTurns:
         import sqlalchemy as sa
 
         if self._engine is None:
-            self._engine = sa.create_engine(
-                self._url(),
-                creator=self._connection,
-                pool_size=POOL,
-                max_overflow=-1,  # the threads are the limit: a second queue in front of the server could not be left
-                pool_pre_ping=True,
-                hide_parameters=True,
-            )
+            from phantom.storage.postgres_pool import PatientPool
+
+            # The threads are the limit: a second queue in front of the server could not be left.
+            pool = PatientPool(self._connection, POOL)
+            self._engine = sa.create_engine(self.address.url(), pool=pool, hide_parameters=True)
         return self._engine
-
-    def _url(self) -> sa.URL:
-        import sqlalchemy as sa
-
-        address = self.address
-        host = "localhost" if address.socket else address.host
-        return sa.URL.create(
-            "postgresql+psycopg", username=address.user, host=host, port=address.port, database=address.database
-        )
 
     # --- on the loop ---
 
@@ -163,13 +162,17 @@ class PostgresTurns:
             self._wake.clear()
             try:
                 await self._look()
+            except NoNewConnection as error:
+                self._is_short(error)
             except StorageError as error:
                 self._is_down(error)
+            else:
+                self._is_up()
+            if not self._gate.is_set():
                 pause = min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
                 await self._rest(pause)
                 up_since = self._clock.monotonic()
                 continue
-            self._is_up()
             await self._rest(BEAT)
             if self._clock.monotonic() - up_since > STEADY:
                 pause = 0.0
@@ -189,20 +192,21 @@ class PostgresTurns:
                 raise
             await self._try()
         now = self._clock.monotonic()
-        if self._curious and (self._link.accepted != "previous" or now - self._looked_at > OVERLAP_BEAT):
-            self._looked_at = now
+        if self._curious and now >= self._look_at:
+            self._look_at = now + OVERLAP_BEAT
             await self._see_password()
 
     async def _see_password(self) -> None:
         """After a change of the password: does the server take it? If not, that is only told, for whoever is
         connected stays so.
         """
-        self._curious = False
         try:
             await self._in_thread(lambda: self._link.connect().close())
         except StorageError as error:
-            log.warning("turns_database_password_not_taken", what=error.message, cure=error.hint)
+            self._look_at = self._clock.monotonic() + REFUSED_BEAT
+            self._warn(error)
         else:
+            self._warning = None
             self._curious = self._link.accepted == "previous"
 
     async def _try(self) -> None:
@@ -220,6 +224,8 @@ class PostgresTurns:
             self._doubtful = True
             what = f"PostgreSQL at {self.address} has not answered for {LOOK_SECONDS:.0f} s"
             raise StorageError(what, hint="check the server and the network; turns wait") from None
+        if doubtful:
+            self._warning = None  # a new connection was had
 
     async def _asked_again(self, changes: int) -> bool:
         """Ask the password's source once. Whether there is another password to try now."""
@@ -244,24 +250,44 @@ class PostgresTurns:
             sleep.cancel()
             wake.cancel()
 
+    def warnings(self) -> tuple[str, ...]:
+        error = self._warning
+        return () if error is None else (f"turns go on over open connections only: {error.message}; {error.hint}",)
+
+    def _warn(self, error: StorageError) -> None:
+        if self._warning is None:
+            about_password = error.code in (REFUSED, NO_PASSWORD)
+            event = "turns_database_password_not_taken" if about_password else "turns_database_no_new_connection"
+            log.warning(event, what=error.message, cure=error.hint)
+        self._warning = error
+
+    def _is_short(self, error: NoNewConnection) -> None:
+        """Whoever has a connection, or gets one that comes back, goes on; only new ones have to wait."""
+        self._gate.clear()
+        self._warn(error)
+        self._works()
+
     def _is_up(self) -> None:
         if not self._told or self.trouble is not None:
             log.info("turns_database_ready", at=str(self.address), schema=self.schema, password=self._link.accepted)
         elif self._told != self._link.accepted:
             log.info("turns_database_password_taken", password=self._link.accepted)
         self._told = self._link.accepted
+        self._works()
+        self._gate.set()
+
+    def _works(self) -> None:
         self._failures = 0
         self._complained = ""
         self.trouble = None
         self._meter.gauge("phantom_turns_database_up", 1)
         self._usable.set()
-        self._gate.set()
 
     def _is_down(self, error: StorageError) -> None:
         self._gate.clear()
         self._usable.clear()
         self._meter.gauge("phantom_turns_database_up", 0)
-        self.trouble = error
+        self.trouble, self._warning = error, None
         self._failures += 1
         # A predecessor that was just killed still holds its lock for a moment: that alone is not worth a line.
         if self._complained != error.code and (error.code != IN_USE or self._failures >= 3):
@@ -319,16 +345,18 @@ class PostgresTurns:
         """Seen now whether the server takes it, not when the next connection is needed."""
         self._changes += 1
         self._curious = True
-        self._looked_at = -OVERLAP_BEAT
+        self._look_at = 0.0
         self._call_watch()
 
-    def _connection(self) -> Connection[Any]:
-        """A connection for the pool; waits until there is one. Raises `StorageError` once the daemon stops, which
-        nobody takes for a reason to try again.
+    def _connection(self, wait: bool) -> Connection[Any]:
+        """A connection for the pool; with `wait`, once there is one, else `NoNewConnection` while there is none.
+        Raises `StorageError` once the daemon stops, which nobody takes for a reason to try again.
         """
         while True:
             if threading.get_ident() == self._loop_thread and not self._gate.is_set():
                 raise StorageError("the turns database is away, and the loop cannot wait for it")
+            if not wait and not self._gate.is_set():
+                raise NoNewConnection("no new connection can be had now")
             self._gate.wait()
             if self._closed:
                 raise StorageError("the turns database is closed", code=CLOSED)

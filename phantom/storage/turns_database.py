@@ -50,6 +50,10 @@ class TurnsDatabase(Protocol):
         """Why turns wait for the database now, with the cure."""
         ...
 
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong while turns go on, with the cure."""
+        ...
+
     def engine(self) -> sa.Engine:
         """The one engine; made at the first call, which may be made in a worker thread. It connects by itself."""
         ...
@@ -105,6 +109,9 @@ class SqliteTurns:
                 connection.execute(f"PRAGMA {pragma}")
 
         return engine
+
+    def warnings(self) -> tuple[str, ...]:
+        return ()
 
     async def open(self) -> None:
         return

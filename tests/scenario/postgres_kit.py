@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import os
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -180,6 +181,16 @@ class PostgresServer:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """It gives USER no new connection, and leaves those that are open."""
+        limit: LiteralString = "ALTER ROLE phantom CONNECTION LIMIT "
+        self.run(sql.SQL(limit + "0").format())
+        try:
+            yield
+        finally:
+            self.run(sql.SQL(limit + "-1").format())
+
     def connections(self) -> int:
         """How many connections USER has."""
         return int(self.ask("SELECT count(*) FROM pg_stat_activity WHERE usename = 'phantom'")[0][0])
@@ -202,7 +213,8 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 def _free_port() -> int:
-    for port in _PORTS:
+    # Not from the first one on: several test processes look for theirs at the same time.
+    for port in random.sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -188,11 +188,28 @@ async def test_a_password_that_the_server_does_not_know_cuts_nobody_off(tmp_path
         file.write_text("a slip of the pen")
         os.kill(here.daemon.pid, signal.SIGHUP)
         await here.daemon.until_logged("turns_database_password_not_taken", within=30)
-        await here.answered(await here.ask("second"), "heard: second")
+        asked = [await here.ask(f"second {number}") for number in range(8)]
+        for number, question in enumerate(asked):
+            await here.answered(question, f"heard: second {number}")
+        health = await here.daemon.until(lambda found: bool(found["warnings"]))
+        assert "give the source" in str(health["warnings"])
+        assert health["turns"]["state"] == "running"
         server.cut()
         await waiting(here.daemon, REFUSED)
         file.write_text(server.password)
         await here.answered(await here.ask("third"), "heard: third", 30)
+        await here.daemon.until(lambda found: not found["warnings"])
+
+
+async def test_turns_go_on_while_the_server_gives_no_new_connection(tmp_path: Path, server: PostgresServer) -> None:
+    async with world(tmp_path, env=env(server)) as here:
+        await here.answered(await here.ask("hello"), "heard: hello")
+        with server.full():
+            asked = [await here.ask(f"crowd {number}") for number in range(12)]
+            for number, question in enumerate(asked):
+                await here.answered(question, f"heard: crowd {number}", 30)
+        await here.quiet()
+        assert [len(here.said(question)) for question in asked] == [1] * 12
 
 
 async def test_turns_under_way_begin_again_when_the_database_is_another(tmp_path: Path, server: PostgresServer) -> None:
