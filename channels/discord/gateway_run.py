@@ -7,7 +7,7 @@ what outlives a run (`gateway.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ RESUME_WITHIN = 5.0
 AWAY_WITHIN = 60.0
 """Seconds that a shard may be away before the whole client is begun anew."""
 MAX_LATENCY = 20.0
+CANCEL_AGAIN = 0.25
+"""Seconds after which a task that was cancelled, and goes on, is cancelled once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +157,7 @@ class GatewayRun:
                         task.result()
                 raise unreachable("the gateway client ended by itself")
             finally:
-                for task in (connected, watching, keeping):
-                    task.cancel()
-                await asyncio.gather(connected, watching, keeping, return_exceptions=True)
+                await _end(connected, watching, keeping)
         except (discord.DiscordException, aiohttp.ClientError, OSError, *GARBLED) as error:
             # Not chained: discord.py's errors quote answers.
             raise from_gateway(error, counted=self._settings.shard_count is not None) from None
@@ -336,3 +336,17 @@ class GatewayRun:
             )
         except ChannelError as error:
             log.warning("interaction_not_answered", channel=CHANNEL, code=error.code, cure=error.hint)
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel them until they end: discord.py takes no notice of a cancellation while it renews a shard's connection,
+    and then waits for the next event.
+    """
+    pending: Set[asyncio.Task[None]] = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen: what they ended with has been raised, or does not matter any more

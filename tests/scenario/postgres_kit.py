@@ -17,7 +17,6 @@ import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -87,7 +86,7 @@ class PostgresServer:
 
     folder: Path
     programs: Path
-    port: int
+    port: int = 0
     admin_password: str = _ADMIN_PASSWORD
     password: str = field(default_factory=lambda: secrets.token_hex(20))
     given: list[str] = field(default_factory=list)
@@ -108,10 +107,21 @@ class PostgresServer:
         if os.geteuid() == 0:
             shutil.chown(self.folder, _account().pw_uid, _account().pw_gid)
         subprocess.run([*_unprivileged(), *command], check=True, cwd=self.folder)
-        self.start()
+        self._start_somewhere()
         self.run(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(USER), sql.Literal(self.password)))
         self.run(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(DATABASE), sql.Identifier(USER)))
         self.given.append(self.password)
+
+    def _start_somewhere(self) -> None:
+        """On another port when somebody was quicker: a port is free only when it is looked at."""
+        for port in random.sample(_PORTS, 5):
+            self.port = port
+            try:
+                return self.start()
+            except RuntimeError as error:
+                if "could not bind" not in str(error):
+                    raise
+        raise RuntimeError("no free port was found")
 
     def start(self) -> None:
         """Begin to serve; returns once it does."""
@@ -204,21 +214,9 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip("NOTICE: no PostgreSQL server is installed: turns on PostgreSQL are not tested")
     # Not below pytest's folders, which only their owner may enter.
     with tempfile.TemporaryDirectory(prefix="phantom-postgres-", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(folder=Path(folder), programs=programs, port=_free_port())
+        server = PostgresServer(folder=Path(folder), programs=programs)
         try:
             server.make()
             yield server
         finally:
             server.stop()
-
-
-def _free_port() -> int:
-    # Not from the first one on: several test processes look for theirs at the same time.
-    for port in random.sample(_PORTS, len(_PORTS)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")

@@ -292,6 +292,19 @@ async def test_identifies_keep_to_the_pace(tmp_path: Path) -> None:
             await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_it_can_be_stopped_while_a_shard_is_being_renewed(tmp_path: Path) -> None:
+    async with FakeDiscord() as fake, wired(tmp_path, fake) as wire:
+        task = asyncio.create_task(wire.channel.run(wire.inbox, ready := asyncio.Event()))
+        await asyncio.wait_for(ready.wait(), 20)
+        before = list(fake.gateway.connections)
+        fake.faults.no_hello()
+        fake.faults.reconnect()
+        await fake.wait_for(lambda: [one for one in fake.gateway.connections if one not in before])
+        task.cancel()
+        await asyncio.wait((task,), timeout=10)
+        assert task.cancelled()
+
+
 async def test_no_session_left_for_today(tmp_path: Path) -> None:
     async with FakeDiscord(app=FakeApplication(session_limit=0)) as fake, wired(tmp_path, fake) as wire:
         error = await refused(wire)
