@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -30,8 +31,23 @@ GRACE_SECONDS = 2.0
 PATIENCE = 1.0
 """Seconds that one look at a file is waited for."""
 
+MOST_READINGS = 5
+"""How often files that change are read again until they stand still."""
+
 log = structlog.get_logger(__name__)
 Mark = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a read of the file found: its text, or why there is none. `number` says which reads began before it."""
+
+    number: int
+    path: Path
+    text: str | None = field(default=None, repr=False)
+    error: SecretError | None = None
+    mark: Mark | None = None
+    written_at: float | None = None
 
 
 class FileSecret:
@@ -64,11 +80,11 @@ class FileSecret:
         self._read_at = self._paths[0]
         self._trust = False
         self._missed_since: float | None = None
-        self._look: asyncio.Future[None] | None = None
-        try:
-            self._held.text = self._read()
-        except SecretError as error:
-            self._error = error
+        self._look: asyncio.Future[Reading | None] | None = None
+        self._begun = self._taken = 0
+        first = self._read(0)
+        self._note(first)
+        self._held.text, self._error = first.text, first.error
 
     @property
     def path(self) -> Path:
@@ -89,36 +105,58 @@ class FileSecret:
 
     async def refresh(self) -> bool:
         """Read the file again. Raises `SecretError`, and then there is no value any more."""
-        try:
-            text = await asyncio.to_thread(self._read)
-        except SecretError as error:
-            self._failed(error)
-            raise
-        return self._succeeded(text)
+        return self.take(await self.read())
 
-    async def look(self) -> None:
-        """Read the file again if it is another one than that read last. A failure is recorded and logged."""
+    async def read(self) -> Reading:
+        """Read the file now. Nothing changes until the result is taken."""
+        self._begun += 1
+        return await asyncio.to_thread(self._read, self._begun)
+
+    async def look(self) -> Reading | None:
+        """Read the file if it is another one than that taken last; None when it is not, or does not answer in time."""
         # A folder on a network may hang: the thread in there is waited for by nobody, and no second one is sent.
-        if self._look is None or self._look.done():
+        if self._look is None:
             self._look = asyncio.ensure_future(self._look_now())
         done, _ = await asyncio.wait((self._look,), timeout=PATIENCE)
-        for look in done:
-            look.result()
+        if not done:
+            return None
+        look, self._look = self._look, None
+        return look.result()
 
-    async def _look_now(self) -> None:
+    async def _look_now(self) -> Reading | None:
         before, mark = self._seen, await asyncio.to_thread(self._mark)
         if mark == before and self._trust and self._missed_since is None:
             self._held.confirm()
-            return
+            return None
         # Two writes within one tick of the file system's clock look the same: read once more before trusting the mark.
         self._trust = mark == before
-        try:
-            text = await asyncio.to_thread(self._read)
-        except SecretError as error:
-            if not self._is_being_written(error):
-                self._failed(error)
-            return
-        self._succeeded(text)
+        return await self.read()
+
+    def is_news(self, reading: Reading | None) -> bool:
+        """Whether taking it would change anything."""
+        return reading is not None and (reading.text is None or reading.text != self._held.text)
+
+    def take(self, reading: Reading, *, patient: bool = False) -> bool:
+        """Go by what was read; True when that is another value. One that began before another that was taken is old
+        news. Raises `SecretError` when there is no value, unless `patient`: then that is recorded and logged, and a
+        file that is gone for a moment may come back.
+        """
+        if reading.number < self._taken:
+            return False
+        self._taken = reading.number
+        self._note(reading)
+        if reading.text is not None:
+            return self._succeeded(reading.text)
+        error = reading.error or SecretError(f"secret {self._name} is not set")
+        if not (patient and self._is_being_written(error)):
+            self._failed(error)
+        if patient:
+            return False
+        raise error
+
+    def _note(self, reading: Reading) -> None:
+        self._seen, self._read_at = reading.mark, reading.path
+        self._written_at = reading.written_at or self._written_at
 
     def _is_being_written(self, error: SecretError) -> bool:
         """Whether the file may come back in a moment: it was there, and is gone or empty only now."""
@@ -169,27 +207,31 @@ class FileSecret:
     def _first(self) -> Path:
         return next((path for path in self._paths if _exists(path)), self._paths[0])
 
-    def _read(self) -> str:
-        path = self._read_at = self._first()
-        self._seen = None
+    def _read(self, number: int) -> Reading:
+        """In a worker thread."""
+        path = self._first()
+        mark: Mark | None = None
         try:
             # Non-blocking, so that a named pipe in the folder cannot hold the daemon.
-            number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(number, "rb") as stream:  # noqa: PTH123 - a file descriptor
+            opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(opened, "rb") as stream:  # noqa: PTH123 - a file descriptor
                 about = os.fstat(stream.fileno())
-                self._seen = _mark_of(about)
+                mark = _mark_of(about)
                 self._check(about, path)
-                data = stream.read(MAX_BYTES + 1)
+                text = self._checked(stream.read(MAX_BYTES + 1), path)
+        except SecretError as error:
+            return Reading(number=number, path=path, error=error, mark=mark)
         except FileNotFoundError:
-            raise SecretError(
-                f"secret {self._name} has no file",
-                hint=self._cure or f"create {path}, or set PHANTOM_SECRET_DIR",
-                code=ABSENT,
-            ) from None
+            cure = self._cure or f"create {path}, or set PHANTOM_SECRET_DIR"
+            absent = SecretError(f"secret {self._name} has no file", hint=cure, code=ABSENT)
+            return Reading(number=number, path=path, error=absent)
         except OSError as error:
-            raise SecretError(
-                f"secret {self._name} cannot be read: {error.strerror}", hint=f"let the daemon's user read {path}"
-            ) from error
+            cure = f"let the daemon's user read {path}"
+            closed = SecretError(f"secret {self._name} cannot be read: {error.strerror}", hint=cure)
+            return Reading(number=number, path=path, error=closed, mark=mark)
+        return Reading(number=number, path=path, text=text, mark=mark, written_at=about.st_mtime)
+
+    def _checked(self, data: bytes, path: Path) -> str:
         if len(data) > MAX_BYTES:
             raise SecretError(f"secret {self._name} is larger than {MAX_BYTES // 1024} KiB", hint=f"see {path}")
         text = secret_text(data)
@@ -197,7 +239,6 @@ class FileSecret:
             raise SecretError(f"secret {self._name} is not UTF-8 text", hint=f"write it to {path}")
         if not text.strip():
             raise SecretError(f"secret {self._name} is empty", hint=f"write it to {path}", code="secret_empty")
-        self._written_at = about.st_mtime
         return text
 
     def _check(self, about: os.stat_result, path: Path) -> None:
@@ -217,6 +258,25 @@ def _mark_of(about: os.stat_result) -> Mark:
     return about.st_dev, about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size
 
 
+Read = Callable[[FileSecret], Awaitable[Reading | None]]
+
+
+async def together(secrets: Sequence[FileSecret], read: Read) -> Mapping[FileSecret, Reading | None]:
+    """All files as they were at one moment. Who rotates writes the backup first and the default then: read one by one,
+    the new default could stand beside the old backup, and what was the default a moment ago be neither. So they are
+    read until nothing changes in between; only then may any of it be taken.
+    """
+    found: dict[FileSecret, Reading | None] = dict.fromkeys(secrets)
+    for _ in range(MOST_READINGS):
+        before = {secret: reading and reading.text for secret, reading in found.items()}
+        read_now = await asyncio.gather(*map(read, secrets))
+        found = {secret: reading or found[secret] for secret, reading in zip(secrets, read_now, strict=True)}
+        settled = {secret: reading and reading.text for secret, reading in found.items()} == before
+        if settled or len(found) < 2 or not any(secret.is_news(reading) for secret, reading in found.items()):
+            break
+    return found
+
+
 class WatchedFiles:
     """What every `SecretOrigin` of files does with those that somebody holds: `_secrets`, by name."""
 
@@ -227,12 +287,16 @@ class WatchedFiles:
         """Files are looked at every second in any case."""
 
     async def tick(self) -> None:
-        await asyncio.gather(*(secret.look() for secret in self._secrets.values()))
+        found = await together(tuple(self._secrets.values()), FileSecret.look)
+        for secret, reading in found.items():
+            if reading is not None:
+                secret.take(reading, patient=True)
 
     async def reread(self) -> None:
-        for secret in self._secrets.values():
-            with contextlib.suppress(SecretError):  # `refresh` has recorded and logged it
-                await secret.refresh()
+        for secret, reading in (await together(tuple(self._secrets.values()), FileSecret.read)).items():
+            if reading is not None:
+                with contextlib.suppress(SecretError):  # it is recorded and logged
+                    secret.take(reading)
 
     def health(self) -> tuple[SecretHealth, ...]:
         return tuple(secret.health() for secret in self._secrets.values())

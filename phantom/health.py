@@ -5,7 +5,7 @@ What does *not* live here: how it is shown (`health_page.py`, `webapp.py`, the `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from phantom.channel import ChannelHealth
@@ -32,6 +32,12 @@ def never_started(disabled: Mapping[str, ConfigError], since: float) -> tuple[Ch
         )
         for name, error in sorted(disabled.items())
     )
+
+
+def distinct(lines: Sequence[str]) -> tuple[str, ...]:
+    """Each line once, and without those that only lead up to another one: two parts may see the same thing."""
+    once = dict.fromkeys(lines)
+    return tuple(line for line in once if not any(line.endswith(f": {other}") for other in once))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

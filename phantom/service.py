@@ -33,7 +33,7 @@ from phantom.clock import Clock, SystemClock
 from phantom.data_folder import DataFolder
 from phantom.engine import Engine
 from phantom.errors import ConfigError, PhantomError, StorageError
-from phantom.health import HealthReport, never_started
+from phantom.health import HealthReport, distinct, never_started
 from phantom.journal import Journal
 from phantom.loop_watch import LoopWatch
 from phantom.messages import Outcome
@@ -274,12 +274,16 @@ class Service:
             turns_trouble=engine.runner.database.trouble if engine else None,
             loop_lag=self.watch.lag,
             draining=self._draining,
-            warnings=self.outgoing.warnings()
-            + self.config.notices
-            + self.config.secrets.warnings()
-            + self.secrets.warnings()
-            + self.encryption.warnings()
-            + (engine.runner.database.warnings() if engine else ()),
+            warnings=distinct(
+                (
+                    *self.outgoing.warnings(),
+                    *self.config.notices,
+                    *self.config.secrets.warnings(),
+                    *self.secrets.warnings(),
+                    *self.encryption.warnings(),
+                    *(engine.runner.database.warnings() if engine else ()),
+                )
+            ),
             encryption=self.encryption.report(),
             bridge=self.bridge.report(),
         )

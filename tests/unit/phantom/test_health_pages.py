@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phantom.channel import ChannelHealth
-from phantom.health import ChannelReport, HealthReport
+from phantom.health import ChannelReport, HealthReport, distinct
 from phantom.health_page import render_page
 
 
@@ -88,3 +88,11 @@ def test_ages_are_never_negative() -> None:
     (shown,) = found.as_json()["channels"].values()  # type: ignore[attr-defined]
     assert shown["last_event_age_seconds"] == 0.0
     assert "none yet" in render_page(report("ready"))
+
+
+def test_what_two_parts_say_in_the_same_words_is_told_once() -> None:
+    assert distinct(("secret b is failed: b is empty", "c is old", "b is empty", "c is old")) == (
+        "c is old",
+        "b is empty",
+    )
+    assert distinct(()) == ()
