@@ -65,6 +65,8 @@ class TurnRunner:
         self._loaded = asyncio.Event()
         self._turns: Any = None
         self._dbos: Any = None
+        self._launching: asyncio.Future[Any] | None = None
+        """The last attempt to launch DBOS."""
         self._state = "starting"
         self._waiting: dict[int, _Waiting] = {}
 
@@ -92,7 +94,9 @@ class TurnRunner:
 
         while True:
             try:
-                return await loop.run_in_executor(self._pool, _launch, self.database, loop, self._journal.at_rest)
+                launch = loop.run_in_executor(self._pool, _launch, self.database, loop, self._journal.at_rest)
+                self._launching = launch
+                return await asyncio.shield(launch)
             except SQLAlchemyError as error:
                 await loop.run_in_executor(self._pool, DBOS.destroy)
                 await self.database.launch_failed(error)
@@ -236,14 +240,20 @@ class TurnRunner:
 
     async def aclose(self) -> None:
         """Stop DBOS. Turns under way are resumed by the next start."""
+        loop = asyncio.get_running_loop()
+        if self._launching is not None and not self._launching.done():
+            # It cannot be cut off: what it begins would be found by an interpreter that shuts down.
+            self.database.let_go()
+            await asyncio.gather(self._launching, return_exceptions=True)
         if self._turns is not None:
             await self._turns.cancel_all()
         self.database.let_go()
-        if self._dbos is not None:
+        if self._launching is not None:
+            from dbos import DBOS
+
             # DBOS made its own pool the loop's default and now shuts it down: not from one of its own threads, and
             # whoever needs the default pool after this gets a fresh one.
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._pool, self._dbos.destroy)
+            await loop.run_in_executor(self._pool, DBOS.destroy)
             loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="phantom"))
         if self._turns is not None:
             self._turns.configure(None)

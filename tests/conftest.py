@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import preloaded
+
 HUNT = os.environ.get("PHANTOM_LEAK_HUNT")
 """Where a hunted run (`make leak-hunt`) leaves what its tests printed."""
 
@@ -38,6 +40,8 @@ def _trust_one_authority() -> None:
 
 
 _trust_one_authority()
+if not os.environ.get("PHANTOM_PROVE") and os.environ.get("PHANTOM_PRELOAD") != "0":
+    preloaded.install()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
