@@ -13,7 +13,7 @@ from typing import Protocol
 
 from phantom.apps import AppPlace, EventSpec, Facts
 from phantom.bridge.catalogue import Catalogue
-from phantom.bridge.grants import EVERYTHING, Allow, Within, resolve
+from phantom.bridge.grants import EVERYTHING, Allow, resolve
 from phantom.bridge.manifest import Manifest, read_names, refuse_unknown
 from phantom.errors import ConfigError
 
@@ -84,18 +84,6 @@ def _axis(value: object, where: str) -> frozenset[str]:
     if isinstance(value, list | tuple) and EVERYTHING in value:
         return frozenset({EVERYTHING, *read_names([name for name in value if name != EVERYTHING], where)})
     return frozenset(read_names(value, where))
-
-
-def parse_within(value: object, *, where: str = "within") -> Within:
-    """`{guilds?, channels?}`: lists of ids. Raises `ConfigError`; an empty list is nowhere, not everywhere."""
-    if not isinstance(value, Mapping):
-        raise ConfigError("must be an object with `guilds`, `channels` or both", where=where)
-    axes = {}
-    for key, ids in value.items():
-        if key not in {"guilds", "channels"}:
-            raise ConfigError(f"{str(key)[:64]!r} is not known", where=where, hint="it has guilds and channels")
-        axes[str(key)] = frozenset(read_names(ids, f"{where}.{key}"))
-    return Within(**axes)
 
 
 def generate_secret_scope(manifest: Manifest) -> Allow:

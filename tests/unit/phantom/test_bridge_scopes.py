@@ -19,7 +19,6 @@ from phantom.bridge.scopes import (
     generate_secret_scope,
     negotiate,
     parse_allow,
-    parse_within,
     reaches,
     reaches_place,
 )
@@ -113,14 +112,6 @@ def test_explain_says_whether_intent_or_secret_denied() -> None:
     assert "allow.events" in both.cure
     raw = explain("runRaw", CATALOGUE, have, INTENTS, allow=Allow(actions=frozenset({"runRaw"})))
     assert raw.denied_by == "configuration"
-
-
-def test_limits_of_place_are_lists_of_ids_and_nothing_else() -> None:
-    assert parse_within({"guilds": ["1"]}) == Within(guilds=frozenset({"1"}))
-    assert parse_within({"channels": []}) == Within(channels=frozenset())
-    for value in ("*", ["1"], {"guild": ["1"]}, {"guilds": "1"}, {"guilds": ["*"]}, {"guilds": [""]}, {"guilds": [1]}):
-        with pytest.raises(ConfigError):
-            parse_within(value)
 
 
 BOTH = Within(guilds=frozenset({"g"}), channels=frozenset({"c"}))
