@@ -30,8 +30,8 @@ MODULES = (
     "phantom.logs",  # first, so that structlog comes without rich
     "phantom.service",
     "phantom.daemon",
-    "phantom.cli.app",
     "phantom.cli.frame",
+    "phantom.cli.start",
     "phantom.bridge_host",
     "channels.slack",
     "channels.slack.channel",

@@ -8,7 +8,7 @@ import sys
 PYTHONS_OWN = gc.get_threshold()
 _COLLECT_AFTER = 50_000
 """New objects. Most of a short command is imports, which hold no garbage; `start` and `dev` go back to Python's own
-number as soon as they have begun (`app.quick_imports`).
+number as soon as they have begun (`start.quick_imports`).
 """
 
 
@@ -28,6 +28,11 @@ def _run(arguments: list[str]) -> int:
     from phantom._roots import check_roots
 
     check_roots()
+    from phantom.cli.start import plainly
+
+    status = plainly(arguments)
+    if status is not None:
+        return status
     from phantom.cli.app import run
 
     return run(arguments)

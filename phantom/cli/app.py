@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phantom.cli import PYTHONS_OWN
 from phantom.cli import options as shared
+from phantom.cli import start as daemon_start
 from phantom.cli.bridge import bridge_app
 from phantom.cli.secrets import secrets_app
 
@@ -29,20 +26,6 @@ config_app = typer.Typer(help="The configuration as the daemon sees it.", no_arg
 app.add_typer(config_app, name="config")
 app.add_typer(bridge_app, name="bridge")
 app.add_typer(secrets_app, name="secrets")
-
-
-@contextmanager
-def quick_imports() -> Iterator[None]:
-    """Import much at once without the garbage collector, which would look through all of it again and again and find
-    nothing. What is loaded then stays for good, so it is never looked at later either.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(*PYTHONS_OWN)
-        gc.enable()
 
 
 def run(arguments: list[str]) -> int:
@@ -64,15 +47,8 @@ def start(
     log_format: shared.LogFormat = None,
 ) -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
-    with quick_imports():
-        import phantom.logs  # first, so that structlog comes without rich
-        import phantom.service  # noqa: F401 - the daemon would load it a moment later
-        from phantom import daemon
-
     environ = shared.environment(host=host, port=port, data_dir=data_dir, log_level=log_level, log_format=log_format)
-    from phantom.cli.frame import redactor
-
-    raise typer.Exit(daemon.run(config_dir=config, environ=environ, redactor=redactor))
+    raise typer.Exit(daemon_start.start(config, environ))
 
 
 @app.command()
@@ -101,7 +77,7 @@ def dev(
         raise ConfigError("is neither `socket` nor `http`", where="SLACK_TRANSPORT", hint="unset it for `socket`")
     if only not in {None, "slack", "discord"}:
         raise ConfigError("is neither `slack` nor `discord`", where="--only", hint="leave it out for both")
-    with quick_imports():
+    with daemon_start.quick_imports():
         import phantom.logs  # noqa: F401 - first, so that structlog comes without rich
         from phantom import dev as workspace
 
