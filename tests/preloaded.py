@@ -75,7 +75,7 @@ class Preloaded:
         socket.send_fds(requests, [orjson.dumps(request)], [stdout, stderr, status])
         for file in (stdout, stderr, status):
             os.close(file)
-        pid = os.read(told, _INT)
+        pid = await asyncio.to_thread(os.read, told, _INT)  # the first one waits for all the imports
         if len(pid) != _INT:
             raise RuntimeError("the process that makes daemons has ended; its stderr says why")
         return Forked(struct.unpack("i", pid)[0], told, await _stream(out), await _stream(err))
