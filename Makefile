@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # make test PYTEST_ARGS="tests/unit -x"
 JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 PYTEST_ARGS ?=
+# 1: the suite's daemons are forks of a process that has imported them; 0: each starts Python.
+PRELOAD ?= 1
 # How often `make prove` kills the daemon on each transport.
 KILLS ?= 200
 # How often it rotates each secret under load.
@@ -27,7 +29,7 @@ run: $(RUN_STAMP) ## Talk to Phantom in a local workspace, no account and no key
 	@$(BIN)/phantom dev
 
 test: $(DEV_STAMP) ## Run the tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	PHANTOM_PRELOAD=$(PRELOAD) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(DEV_STAMP) ## Lint, types, import contracts, house rules, generated docs, secrets
 	$(BIN)/ruff check .

@@ -19,9 +19,9 @@ from tests import preloaded
 HUNT = os.environ.get("PHANTOM_LEAK_HUNT")
 """Where a hunted run (`make leak-hunt`) leaves what its tests printed."""
 
-settings.register_profile("repeatable", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("repeatable")
+settings.register_profile("untimed", deadline=None)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable" if os.environ.get("CI") else "untimed")
 
 
 def _trust_one_authority() -> None:

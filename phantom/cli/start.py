@@ -33,9 +33,9 @@ def plainly(arguments: list[str]) -> int | None:
     """The exit status of a daemon that was started with no more than its configuration; None: the parser must look."""
     match arguments:
         case ["start"]:
-            return start(None, os.environ)
+            return start(None, dict(os.environ))
         case ["start", "--config", folder] if not folder.startswith("-"):
-            return start(Path(folder), os.environ)
+            return start(Path(folder), dict(os.environ))
     return None
 
 

@@ -9,7 +9,6 @@ import re
 import signal
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,10 +88,8 @@ async def test_it_prints_where_to_talk_and_ends_cleanly(tmp_path: Path, transpor
             assert "<title>Phantom workspace</title>" in await answer.text()
         async with client.get(running.health) as answer:
             assert (await answer.json())["name"] == "phantom"
-        began = time.monotonic()
         running.process.send_signal(number)
-        assert await running.process.wait() == 0
-        assert time.monotonic() - began < 5
+        assert await asyncio.wait_for(running.process.wait(), 30) == 0
     assert running.errors.read_text() == ""
 
 
@@ -186,7 +183,6 @@ async def test_foreign_names_and_foreign_pages_are_refused(tmp_path: Path) -> No
 
 async def test_the_page_keeps_to_itself(tmp_path: Path) -> None:
     async with dev(tmp_path) as running, aiohttp.ClientSession() as client:
-        began = time.monotonic()
         async with client.get(running.url) as answer:
             policy = answer.headers["Content-Security-Policy"]
             page = await answer.text()
@@ -197,7 +193,6 @@ async def test_the_page_keeps_to_itself(tmp_path: Path) -> None:
                 text = await answer.text()
             assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), name
             assert not re.search(r"(?:from|import|href=|src=|url\()\s*[\"']?https?:", text), name
-        assert time.monotonic() - began < 1
         assert "default-src 'none'" in policy
         assert "require-trusted-types-for 'script'" in policy
         assert "unsafe" not in policy

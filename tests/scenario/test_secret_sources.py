@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,10 +57,8 @@ async def test_a_kubernetes_volume_is_swapped_as_a_whole(tmp_path: Path) -> None
     await loaded.secrets.start()
     fresh = mount / "..data_tmp"
     fresh.symlink_to("..v2")
-    before = time.monotonic()
     fresh.replace(mount / "..data")
     await becomes(secret, "test_line_token-2")
-    assert time.monotonic() - before < 3
     assert secret.candidates() == ("test_line_token-2", "test_line_token-1")
     await loaded.secrets.aclose()
 

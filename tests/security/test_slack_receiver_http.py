@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import resource
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -267,9 +266,7 @@ async def test_a_dripping_body_is_408(stand: Stand) -> None:
     signed = stand.headers(b"irrelevant")
     lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
     head = f"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n{lines}\r\n".encode()
-    began = time.monotonic()
     assert (await stand.raw(head + b"{")).startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - began < 3
     assert stand.count("timeout") == 1
 
 

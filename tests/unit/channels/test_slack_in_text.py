@@ -98,4 +98,4 @@ def test_reading_takes_linear_time(unit: str) -> None:
     wire = unit * (40_000 // len(unit))
     began = time.perf_counter()
     read(wire, ME)
-    assert time.perf_counter() - began < 2.0
+    assert time.perf_counter() - began < 10.0, "a square of it takes minutes"
