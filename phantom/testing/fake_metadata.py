@@ -217,7 +217,7 @@ class FakeMetadata:
         """How many requests came whose path ends with `path`."""
         return sum(one.path.endswith(path) and one.method.startswith(method) for one in self.requests)
 
-    async def wait_for(self, count: int, path: str = "", *, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+    async def wait_for(self, count: int, path: str = "", *, timeout: float = 15.0) -> None:  # noqa: ASYNC109
         """Return once `count` requests came whose path ends with `path`. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout), self._arrived:
             await self._arrived.wait_for(lambda: self.count(path) >= count)

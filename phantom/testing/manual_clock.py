@@ -51,7 +51,7 @@ class ManualClock:
         """How many tasks wait for this clock now."""
         return len(self._live())
 
-    async def wait_for_sleepers(self, count: int = 1, *, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+    async def wait_for_sleepers(self, count: int = 1, *, timeout: float = 15.0) -> None:  # noqa: ASYNC109
         """Return once `count` tasks or more wait for this clock. Raises `TimeoutError` after `timeout` real seconds."""
         async with asyncio.timeout(timeout):
             await self._sleepers_seen(count)

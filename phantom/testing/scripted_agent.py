@@ -59,7 +59,7 @@ class ScriptedAgent:
         """What people said, in the order it arrived."""
         return [turn.text for turn in self.turns]
 
-    async def asked(self, count: int, timeout: float = 5.0) -> list[Turn]:  # noqa: ASYNC109 - a bound for tests
+    async def asked(self, count: int, timeout: float = 15.0) -> list[Turn]:  # noqa: ASYNC109 - a bound for tests
         """Wait until `reply` was called `count` times; `timeout` in seconds. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout):
             while len(self.turns) < count:

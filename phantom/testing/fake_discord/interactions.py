@@ -69,7 +69,7 @@ class FakeInteraction:
         own = [self.original] if self.original is not None and self.original is not self.source else []
         return [one for one in [*own, *self.followups] if not one.loading and not one.deleted]
 
-    async def answered(self, timeout: float = 5.0) -> FakeInteraction:  # noqa: ASYNC109
+    async def answered(self, timeout: float = 15.0) -> FakeInteraction:  # noqa: ASYNC109
         """Wait for the first answer, or for its failure (`error`). TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             await self.settled.wait()

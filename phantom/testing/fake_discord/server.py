@@ -227,11 +227,11 @@ class FakeDiscord(Administration, PeopleInteractions):
         """A feed of every change from now on; iterate it with `async for`, end it with `close()` or `async with`."""
         return self.core.feed.subscribe()
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 5.0) -> T:  # noqa: ASYNC109
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 15.0) -> T:  # noqa: ASYNC109
         """Wait until `predicate()` is truthy, looking again after each change; TimeoutError after `timeout` seconds."""
         return await self.core.feed.wait_for(predicate, timeout)
 
-    async def ready(self, sessions: int = 1, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+    async def ready(self, sessions: int = 1, timeout: float = 15.0) -> None:  # noqa: ASYNC109
         """Wait until at least `sessions` gateway sessions are identified and connected."""
         await self.wait_for(lambda: self.gateway.live >= sessions, timeout)
 
