@@ -42,10 +42,12 @@ class InventoryKeeper:
         self._trouble = ""
         self._saved_at = 0.0
         self._dirty = False
+        self._looking = asyncio.Lock()
 
     async def open(self) -> None:
         """Read what is remembered. What is damaged stays as it is and is told: it is never silently replaced."""
-        await asyncio.to_thread(self._open)
+        async with self._looking:
+            await asyncio.to_thread(self._open)
         self._find()
         await self.look()
 
@@ -61,15 +63,15 @@ class InventoryKeeper:
 
     def _open(self) -> None:
         try:
-            self._key = self._file.key()
+            key = self._file.key()
             self._state = self._file.load()
         except ConfigError as error:
             self._trouble = f"{error.where}: {error.message} ({error.hint}); ages of secrets are not kept until then"
             log.error("secret_inventory_unreadable", where=error.where, what=error.message, cure=error.hint)
-            self._key = None  # so that nothing is noted, and the file stays as it is
             return
         try:
-            self._key = self._key or self._file.make_key()
+            # Last: while there is no key nothing is noted, and a stop in the middle of this leaves the file as it is.
+            self._key = key or self._file.make_key()
         except OSError as error:
             self._cannot_save(error)
 
@@ -102,7 +104,13 @@ class InventoryKeeper:
             await self.look()
 
     async def look(self) -> None:
-        """Take stock, note what changed, and keep it when it is time."""
+        """Take stock, note what changed, and keep it when it is time. One look at a time: a SIGHUP asks for one while
+        the look of the second may be writing the file.
+        """
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         now = self._clock.now()
         made = await asyncio.to_thread(self._declared.made)
         found = take_stock(self._loaded, self._declared, self._key, made)
@@ -115,8 +123,9 @@ class InventoryKeeper:
         """Keep the last uses."""
         if self._key is not None:
             await self.look()
-        if self._dirty:
-            await self._save(self._clock.now())
+        async with self._looking:
+            if self._dirty:
+                await self._save(self._clock.now())
 
     def _note(self, rows: Sequence[SecretRow], now: float) -> bool:
         """Bring the memory up to date; True when something is to be kept at once."""
@@ -169,8 +178,14 @@ class InventoryKeeper:
     async def _save(self, now: float) -> None:
         self._saved_at = self._clock.monotonic()
         self._dirty = False
+        state = msgspec.structs.replace(self._state, looked_at=now)
+        saving = asyncio.ensure_future(asyncio.to_thread(self._file.save, state))
         try:
-            await asyncio.to_thread(self._file.save, msgspec.structs.replace(self._state, looked_at=now))
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            await asyncio.wait((saving,))  # a thread cannot be cancelled, and the last save must come after it
+            self._dirty = True
+            raise
         except OSError as error:
             self._cannot_save(error)
             self._dirty = True

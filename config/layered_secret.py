@@ -32,6 +32,7 @@ class LayeredSecret:
         self._name = name
         self._layers = tuple(layers)
         self._held = RotatingText(clock, overlap_seconds=overlap_seconds)
+        self._overlap = overlap_seconds
         self._asking: asyncio.Task[bool] | None = None
         for layer in self._layers:
             layer.source.subscribe(self._look)
@@ -52,8 +53,10 @@ class LayeredSecret:
         own = None if counts is None else counts.source.previous()
         if own is not None:
             return own
-        before = self._held.previous()
-        return None if before == self._held.text else before
+        # Until `_look` has noted that another source took over, what it noted last is what the one before had.
+        now, noted = None if counts is None else _text(counts.source), self._held.text
+        before = noted if self._overlap > 0 and now not in (None, noted) else self._held.previous()
+        return None if before == now else before
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         return self._held.subscribe(listener)
@@ -114,6 +117,13 @@ def absent(source: SecretSource, error: PhantomError | None = None) -> bool:
     except SecretError as said:
         return said.code == ABSENT
     return False
+
+
+def _text(source: SecretSource) -> str | None:
+    try:
+        return source.current()
+    except SecretError:
+        return None
 
 
 def _seen(task: asyncio.Task[bool]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -48,8 +48,17 @@ log = structlog.get_logger(__name__)
 class MetadataSecret:
     """One secret of the service; a `SecretSource`. Its plaintext is here and nowhere else."""
 
-    def __init__(self, name: str, client: MetadataClient, clock: Clock, *, overlap_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        client: MetadataClient,
+        clock: Clock,
+        *,
+        overlap_seconds: float,
+        beside: Callable[[], Sequence[MetadataSecret]] = tuple,
+    ) -> None:
         self._name = name
+        self._beside = beside
         self._client = client
         self._clock = clock
         self._held = RotatingText(clock, overlap_seconds=overlap_seconds)
@@ -145,6 +154,8 @@ class MetadataSecret:
             cured = self._with_cure(error)
             self._failed(cured)
             raise cured from error.__cause__
+        if text is not None and self._held.text not in (None, text):
+            await self._ask_beside()
         if self._error is not None:
             log.info("secret_fresh_again", secret_name=self._name)
         self._error = None
@@ -156,6 +167,15 @@ class MetadataSecret:
         if changed and not first:
             log.info("secret_rotated", secret_name=self._name)
         return changed
+
+    async def _ask_beside(self) -> None:
+        """The value that goes now is the backup's by now. It is taken there first, so that it always counts somewhere,
+        also where rotations have no overlap.
+        """
+        for backup in self._beside():
+            if backup.wanted:
+                with contextlib.suppress(MetadataError):  # it is recorded and logged
+                    await backup.refresh()
 
     def _understood(self, answer: MetadataAnswer) -> str | None:
         """The text of a 200, None for a 304. Raises `MetadataError` for what the contract does not allow."""
@@ -228,7 +248,13 @@ class MetadataFetcher:
         """The live source of `name`, without a request. Raises `SecretError` for a name that may not be asked for."""
         found = self._secrets.get(name)
         if found is None:
-            found = MetadataSecret(secret_names.check(name), self._client, self._clock, overlap_seconds=self._overlap)
+            found = MetadataSecret(
+                secret_names.check(name),
+                self._client,
+                self._clock,
+                overlap_seconds=self._overlap,
+                beside=lambda: [self._secrets[one] for one in secret_names.beside(name) if one in self._secrets],
+            )
             self._secrets[name] = found
         return found
 

@@ -1,7 +1,7 @@
 """Secrets whose file a variable names: `SLACK_BOT_TOKEN_FILE=/run/secrets/bot` for `slack_bot_token`, as container
 images commonly take them. The file is followed like any other secret's; the variable is read once.
 
-What does *not* live here: reading and following a file (`file_secrets.py`), which variables set a secret
+What does *not* live here: reading and following a file (`file_secret.py`), which variables set a secret
 (`secret_store.py`).
 """
 
@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from config import secret_names
-from config.file_secrets import FileSecret, WatchedFiles
+from config.file_secret import FileSecret
+from config.file_secrets import WatchedFiles
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
 from phantom.errors import SecretError
@@ -68,6 +69,7 @@ class PointedFiles(WatchedFiles):
                 overlap_seconds=self._overlap,
                 kind=KIND,
                 cure=f"create {path}, or correct {variable}",
+                beside=lambda: self._beside(name),
             )
             self._secrets[name] = found
         return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -48,7 +48,14 @@ class PolledSecret:
     """One secret of such a place; a `SecretSource`. Its plaintext is here and nowhere else."""
 
     def __init__(
-        self, name: str, kind: str, reader: SecretReader, clock: Clock, pace: Pace, slots: asyncio.Semaphore
+        self,
+        name: str,
+        kind: str,
+        reader: SecretReader,
+        clock: Clock,
+        pace: Pace,
+        slots: asyncio.Semaphore,
+        beside: Callable[[], Sequence[PolledSecret]] = tuple,
     ) -> None:
         self._name = name
         self._kind = kind
@@ -56,6 +63,7 @@ class PolledSecret:
         self._clock = clock
         self._pace = pace
         self._slots = slots
+        self._beside = beside
         self._held = RotatingText(clock, overlap_seconds=pace.overlap)
         self._proven_at = 0.0
         self._tried_at: float | None = None
@@ -129,6 +137,8 @@ class PolledSecret:
             except SecretError as error:
                 self._failed(error)
                 raise
+        if self._held.text not in (None, text):
+            await self._ask_beside()
         if self._error is not None:
             log.info("secret_fresh_again", secret_name=self._name)
         self._error = None
@@ -138,6 +148,15 @@ class PolledSecret:
         if changed and not first:
             log.info("secret_rotated", secret_name=self._name)
         return changed
+
+    async def _ask_beside(self) -> None:
+        """The value that goes now is the backup's by now. It is taken there first, so that it always counts somewhere,
+        also where rotations have no overlap.
+        """
+        for backup in self._beside():
+            if backup.wanted:
+                with contextlib.suppress(SecretError):  # it is recorded and logged
+                    await backup.refresh()
 
     async def _answer(self) -> object:
         """What the reader answers. Whatever goes wrong in it is a `SecretError`, and nothing of its text is kept."""
@@ -215,7 +234,13 @@ class PolledSecrets:
         found = self._secrets.get(name)
         if found is None:
             found = PolledSecret(
-                secret_names.check(name), self._kind, self._reader, self._clock, self._pace, self._slots
+                secret_names.check(name),
+                self._kind,
+                self._reader,
+                self._clock,
+                self._pace,
+                self._slots,
+                lambda: [self._secrets[one] for one in secret_names.beside(name) if one in self._secrets],
             )
             self._secrets[name] = found
         return found

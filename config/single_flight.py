@@ -27,11 +27,13 @@ class SingleFlight:
 
     async def anew(self) -> bool:
         """Ask now. A question that is already under way may be answered from before a rotation, so one that brings
-        nothing new is followed by another.
+        nothing new, or fails, is followed by another.
         """
         earlier = self._flight
-        if earlier is not None and await asyncio.shield(earlier):
-            return True
+        if earlier is not None:
+            await asyncio.wait((earlier,))
+            if earlier.cancelled() or (earlier.exception() is None and earlier.result()):
+                return earlier.result()
         return await self.join()
 
     def cancel(self) -> None:

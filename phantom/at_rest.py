@@ -223,6 +223,7 @@ class EncryptionAtRest:
             return
         try:
             ring = parse_ring(secret.peek())
+            await self._need_again(set(vault.ring.ids).difference(ring.ids, self._needed))
             lacking = self._needed.difference(ring.ids)
             if lacking:
                 raise _missing(lacking, "does not hold every key that is in use")
@@ -309,16 +310,29 @@ class EncryptionAtRest:
         old = sorted(self._needed - {"" if sealing is None else sealing.id})
         if not old:
             return
-        try:
-            found = await asyncio.to_thread(sealed_under, self._folder)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"the data folder cannot be searched: {error}") from error
+        used = await self._used(old, stores)
         for key_id in old:
-            if found[key_id] or any([await store.under(key_id) for store in stores]):
+            if key_id in used:
                 continue
             await self._drop("key", key_id)
             self._needed.discard(key_id)
             log.info("encryption_key_unneeded", key=key_id, cure="phantom secrets retire encryption --write")
+
+    async def _need_again(self, gone: set[str]) -> None:
+        """A value that was sealed before a rotation may have been written after its key was no longer needed: a turn's
+        checkpoint that waited for its database. So a key is looked for once more before it goes for good.
+        """
+        for key_id in await self._used(sorted(gone), self._stores) if gone else ():
+            await self._note("key", key_id)
+            self._needed.add(key_id)
+
+    async def _used(self, key_ids: Sequence[str], stores: Sequence[Resealing]) -> set[str]:
+        """Those of the keys that any stored value is sealed with."""
+        try:
+            found = await asyncio.to_thread(sealed_under, self._folder)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"the data folder cannot be searched: {error}") from error
+        return {one for one in key_ids if found[one] or any([await store.under(one) for store in stores])}
 
     # --- observe ---
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Literal, NamedTuple
 
 from phantom.errors import PhantomError
@@ -55,7 +56,7 @@ class _Known(NamedTuple):
 class Redactor:
     """Masks secrets in text and nested values. It follows the rotation of every secret that `secrets` names.
 
-    A value once seen stays masked after its rotation (the newest 256 values), since old ones turn up in late errors.
+    A value once seen stays masked after its rotation (the newest 256 such), since old ones turn up in late errors.
     May be used from any thread.
     """
 
@@ -67,6 +68,7 @@ class Redactor:
         self._lock = threading.Lock()
         self._followed: set[int] = set()
         self._handles: list[Secret] = []
+        self._heard: list[tuple[str, int, str]] = []
         self._count = 0
         self._until_poll = 0
 
@@ -162,10 +164,16 @@ class Redactor:
             if id(secret) not in self._followed:
                 self._followed.add(id(secret))
                 self._handles.append(secret)  # kept, so that no other handle gets its id
-                secret.on_change(self._changed)
-        self._learn((value, _HANDLE, secret.name) for secret in found for value in _candidates(secret))
+                secret.on_change(partial(self._follow, secret))
+        with self._lock:
+            heard, self._heard = self._heard, []
+        self._learn(heard + [(value, _HANDLE, secret.name) for secret in found for value in _candidates(secret)])
 
-    def _changed(self) -> None:
+    def _follow(self, secret: Secret) -> None:
+        """Noted at once, not with the next text: by then the value could have been rotated away, and turn up later."""
+        found = [(value, _HANDLE, secret.name) for value in _candidates(secret)]
+        with self._lock:
+            self._heard += found
         self._until_poll = 0
 
     def _learn(self, values: Iterable[tuple[str, int, str]]) -> None:
@@ -179,9 +187,16 @@ class Redactor:
                 self._values.pop(value, None)
                 self._values[value] = _Known(rank, name, Spelled(value) if known is None else known.spelled)
             if fresh:
-                for oldest in list(self._values)[:-_REMEMBERED]:
+                for oldest in self._bygone()[:-_REMEMBERED]:
                     del self._values[oldest]
                 self._needles = Needles((known.name, known.spelled) for known in self._values.values())
+
+    def _bygone(self) -> list[str]:
+        """Values of handles that no handle has any more, oldest first. Only these are ever forgotten."""
+        if len(self._values) <= _REMEMBERED:
+            return []
+        live = {value for secret in self._handles for value in _candidates(secret)}
+        return [value for value, known in self._values.items() if known.rank == _HANDLE and value not in live]
 
 
 def names_a_secret(variable: str) -> bool:

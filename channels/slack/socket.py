@@ -169,6 +169,7 @@ class SocketTransport:
             if not link.leaving.is_set():
                 return None
             _raise_if_final(link.reason)
+            changes = self._app_token_changes
             try:
                 # Make before break: Slack still delivers on the old link until the new one has said hello.
                 successor = await self._open(session, intake)
@@ -177,8 +178,9 @@ class SocketTransport:
                     raise
                 # Nobody asked this link to go. It serves on, until it ends or the token changes again.
                 log.error("slack_app_token_not_usable", channel=CHANNEL, what=error.message, cure=error.hint)
-                link.reason = ""
-                link.leaving.clear()
+                if changes == self._app_token_changes:  # else the next token is there already
+                    link.reason = ""
+                    link.leaving.clear()
                 continue
             self._replaced += 1
             self._meter.count("phantom_socket_reconnects_total", channel=CHANNEL, cause="refresh")

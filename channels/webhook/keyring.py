@@ -6,6 +6,7 @@ What does *not* live here: signature arithmetic (`verify.py`) and where secrets 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 
 import structlog
@@ -38,6 +39,15 @@ class Slot:
     secret: Secret
 
 
+@dataclass(slots=True)
+class _Look:
+    """A look at the origin. `next` follows for those who joined it late; who joins a `second` one gets no third."""
+
+    task: asyncio.Task[None]
+    second: bool
+    next: _Look | None = None
+
+
 class Keyring:
     """Verifies and signs for one endpoint."""
 
@@ -47,7 +57,7 @@ class Keyring:
         self._texts: tuple[tuple[str, str], ...] = ()
         self._keys: tuple[tuple[str, Key], ...] = ()
         self._looked_at: float | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: _Look | None = None
         self._waiting = 0
 
     def verified(self, claim: Claim, body: bytes) -> str:
@@ -65,16 +75,30 @@ class Keyring:
         now = self._clock.monotonic()
         return self._looked_at is None or now - self._looked_at >= RECHECK_SECONDS
 
-    async def recheck(self) -> None:
-        """Read the secrets again at their origin, once for all who wait."""
-        if self._looking is None:
-            self._looked_at = self._clock.monotonic()
-            self._looking = asyncio.create_task(self._look(), name="webhook-secret-recheck")
+    def recheck(self) -> Coroutine[None, None, None]:
+        """Read the secrets again at their origin, once for all who wait for the result. A look that is under way may
+        have been answered from before a rotation: who joins one that brings nothing new waits for another one after it.
+        """
+        joined = self._looking is not None
+        look = self._looking or self._begin(second=False)
         self._waiting += 1
+        return self._looked(look, joined and not look.second, self._in_force())
+
+    async def _looked(self, look: _Look, late: bool, before: object) -> None:
         try:
-            await asyncio.wait((self._looking,))
+            await asyncio.wait((look.task,))
+            if late and not look.task.cancelled() and self._in_force() is before:
+                if look.next is None:
+                    look.next = self._looking or self._begin(second=True)
+                await asyncio.wait((look.next.task,))
         finally:
             self._waiting -= 1
+
+    def _begin(self, *, second: bool) -> _Look:
+        self._looked_at = self._clock.monotonic()
+        task = asyncio.create_task(self._look(), name="webhook-secret-recheck")
+        self._looking = _Look(task=task, second=second)
+        return self._looking
 
     async def prove(self) -> None:
         """Read the secrets at their origin. Raises `AuthError` when there is none to serve with."""
@@ -116,10 +140,10 @@ class Keyring:
 
     async def aclose(self) -> None:
         """End a look that is under way."""
-        task, self._looking = self._looking, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait((task,))
+        look, self._looking = self._looking, None
+        if look is not None:
+            look.task.cancel()
+            await asyncio.wait((look.task,))
 
     def _in_force(self) -> tuple[tuple[str, Key], ...]:
         """The secrets are asked for each time, which is cheap; what they mean is worked out when they change. So a
@@ -145,6 +169,7 @@ class Keyring:
         return self._keys
 
     async def _look(self) -> None:
+        before = self._in_force()
         try:
             for slot in self.slots:
                 try:
@@ -153,6 +178,8 @@ class Keyring:
                     log.info("webhook_secret_not_read", secret=slot.where, code=error.code, detail=error.message)
         finally:
             self._looking = None
+            if self._in_force() is not before:
+                self._looked_at = None  # it was no forger's doing: the next rotation may come at once
 
 
 def _trouble(slot: Slot) -> str:

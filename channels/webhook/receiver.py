@@ -8,7 +8,7 @@ the server, signature arithmetic (`verify.py`), what a post may say (`request.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 
 import structlog
 
@@ -104,11 +104,20 @@ class EndpointReceiver:
             return self._authentic(inbox, head.path, claim, body, slot, answer)
         if not self._endpoint.keys.worth_asking:
             return answer(self._unverified())
-        return self._spawn(self._doubted(inbox, head.path, claim, body, answer))
+        looked = self._endpoint.keys.recheck()
+        return self._spawn(self._doubted(inbox, head.path, claim, body, answer, looked))
 
-    async def _doubted(self, inbox: Inbox, path: bytes, claim: Claim, body: bytes, answer: AnswerSink) -> None:
-        """Perhaps the secret changed a moment ago: ask its origin once before the post is refused."""
-        await self._endpoint.keys.recheck()
+    async def _doubted(
+        self,
+        inbox: Inbox,
+        path: bytes,
+        claim: Claim,
+        body: bytes,
+        answer: AnswerSink,
+        looked: Awaitable[None],
+    ) -> None:
+        """Perhaps the secret changed a moment ago: its origin is asked once before the post is refused."""
+        await looked
         slot = self._endpoint.keys.verified(claim, body)
         if slot and self._inbox is inbox:
             return self._authentic(inbox, path, claim, body, slot, answer)

@@ -43,6 +43,7 @@ class Usage:
         self._path = folder / FILE
         self._clock = clock
         self._changed = asyncio.Event()
+        self._writing = asyncio.Lock()
         self.endpoints = {name: {slot: SlotUsage() for slot in SLOTS} for name in endpoints}
 
     def load(self) -> None:
@@ -68,15 +69,24 @@ class Usage:
 
     async def flush(self) -> None:
         """Write what changed, if anything did. A disk that refuses is logged: posts are served all the same."""
-        if not self._changed.is_set():
-            return
-        self._changed.clear()
+        async with self._writing:
+            if self._changed.is_set():
+                self._changed.clear()
+                await self._write()
+
+    async def _write(self) -> None:
         shown = {
             name: {slot: {"count": one.count, "last_used": one.last_used} for slot, one in slots.items()}
             for name, slots in self.endpoints.items()
         }
+        body = orjson.dumps(shown, option=orjson.OPT_INDENT_2)
+        writing = asyncio.ensure_future(asyncio.to_thread(_write, self._path, body))
         try:
-            await asyncio.to_thread(_write, self._path, orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait((writing,))  # a thread cannot be cancelled, and the last write must come after it
+            self._changed.set()
+            raise
         except OSError as error:
             self._changed.set()
             log.warning("webhook_usage_not_written", what=error.strerror, cure="free space in the data folder")

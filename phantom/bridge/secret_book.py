@@ -131,6 +131,11 @@ class SecretBook:
             entry = self._entries[secret_id]
             if any(accepted.digest == wanted for accepted in self.accepted(entry)):
                 found.append((entry, value))
+        # What a live handle holds is asked for: a change is told a moment later than it counts.
+        for configured in self._configured:
+            if configured.handle is not None:
+                entry = self._entries[configured.id]
+                found += [(entry, value) for value in self.accepted(entry) if value.digest == wanted][:1]
         return found
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -164,7 +169,7 @@ class SecretBook:
         self.changes += 1
         self._by_digest = {}
         for entry in self._entries.values():
-            for value in self.accepted(entry):
+            for value in entry.values:
                 self._by_digest.setdefault(value.digest, []).append((entry.id, value))
 
     def _handle_changed(self) -> None:

@@ -188,6 +188,9 @@ async def test_files_rotate_and_go(load: Load, clock: ManualClock, tmp_path: Pat
     assert token.candidates() == ("line-token-2",)
     for content, says in ((b"", "is empty"), (b"\xff", "not UTF-8"), (b"x" * 70_000, "larger than 64 KiB")):
         file.write_bytes(content)
+        if not content:
+            assert not await token.refresh(), "somebody may be writing it anew"
+            clock.advance(3)
         with pytest.raises(SecretError, match=says):
             await token.refresh()
         with pytest.raises(SecretError, match=says):
@@ -196,6 +199,8 @@ async def test_files_rotate_and_go(load: Load, clock: ManualClock, tmp_path: Pat
     assert await token.refresh()
     assert token.candidates() == ("line-token-3",), "what was withdrawn does not come back"
     file.unlink()
+    assert not await token.refresh()
+    clock.advance(3)
     with pytest.raises(SecretError, match="has no file"):
         await token.refresh()
     assert loaded.secrets.warnings() == ("secret test_line_token is failed: secret test_line_token has no file",)

@@ -64,7 +64,8 @@ def test_everything_else_is_refused_and_not_shown(url: str, why: str) -> None:
 
 
 @given(st.text(alphabet=string.ascii_letters + string.digits + "-_.~!$&'()*+,;=%/?#@:", min_size=6, max_size=40))
-def test_no_password_gets_through_in_the_place_where_people_put_it(password: str) -> None:
+def test_no_password_gets_through_in_the_place_where_people_put_it(text: str) -> None:
+    password = f"{text[:3]}Zq7{text[3:]}"  # no word of the message's own, as a part of "database" would be
     url = f"postgresql://phantom:{password}@db.example/turns"
     with pytest.raises(ValueError, match=r"postgresql://|database_password|options") as refused:
         database_url(url)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.file_secrets import FileSecret, FileSecrets, Reading, together
+from config.file_secret import FileSecret, Reading
+from config.file_secrets import FileSecrets, together
 from phantom.clock import SystemClock
 from phantom.errors import SecretError
 from phantom.testing import ManualClock
@@ -80,14 +81,19 @@ async def test_both_files_change_at_once(tmp_path: Path, look: str) -> None:
 
 
 async def test_a_read_that_began_earlier_does_not_bring_the_old_value_back(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    clock = ManualClock()
+    folder = Folder(tmp_path, clock=clock)
     slow = await folder.default.read()
     folder.rotate("second")
     assert await folder.default.refresh()
+    assert slow is not None
     assert not folder.default.take(slow)
     assert folder.default.current() == "second"
     gone = await folder.default.read()
+    assert gone is not None
     (tmp_path / DEFAULT).unlink()
+    await folder.default.refresh()
+    clock.advance(3)
     with pytest.raises(SecretError, match="has no file"):
         await folder.default.refresh()
     assert not folder.default.take(gone, patient=True)
