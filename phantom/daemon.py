@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from phantom import logs, process_guard
+from phantom import last_moments, logs, process_guard
 from phantom.channel import Channel, ChannelContext
 from phantom.clock import Clock, SystemClock
 from phantom.errors import EX_CONFIG, ConfigError
@@ -162,6 +162,7 @@ def run(*, config_dir: Path | None, environ: Mapping[str, str], redactor: Redact
     `redactor` learns every secret, for whoever prints what this raises.
     """
     redactor = redactor or Redactor()
+    environ = dict(environ)  # the process's own forgets its secrets, which a SIGHUP looks for again
     redactor.remember_environment(environ)
     process_guard.no_core_dumps()
     process_guard.mask_crashes(redactor)
@@ -197,7 +198,15 @@ def _run(config_dir: Path | None, environ: Mapping[str, str], redactor: Redactor
             environ=environ,
             inventory=InventoryKeeper(loaded, declared_secrets(loaded, uses_of_bridge), clock),
         )
-        return await service.serve()
+        status = 1
+        try:
+            status = await service.serve()
+        except ConfigError:
+            status = EX_CONFIG
+            raise
+        finally:
+            last_moments.limit(status, asyncio.get_running_loop())
+        return status
 
     try:
         return int(_runner(loaded.core.uvloop)(main()))

@@ -79,8 +79,8 @@ class Journal:
         self._reader.execute("PRAGMA query_only = ON")
 
     async def aclose(self) -> None:
-        """Commit what waits and close."""
-        self._writer.flush()
+        """Commit what waits and close. What is asked for later is refused."""
+        self._writer.end()
         await self._in_thread(self._writer.close)
         if self._reader is not None:
             self._reader.close()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from phantom import __version__
+from phantom import __version__, early_signals
 from phantom.access import AccessRules
 from phantom.at_rest import EncryptionAtRest
 from phantom.bridge_host import BridgeHost
@@ -337,25 +337,51 @@ class Service:
         """Start, run until SIGTERM/SIGINT, drain, stop. Returns the exit status; a second signal cuts the drain."""
         loop = asyncio.get_running_loop()
         signals: asyncio.Queue[None] = asyncio.Queue()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in early_signals.STOP:
             loop.add_signal_handler(number, signals.put_nowait, None)
         loop.add_signal_handler(signal.SIGHUP, self.secrets.hang_up)
+        if early_signals.hang_up_was_asked():
+            self.secrets.hang_up()
+        asked = asyncio.ensure_future(signals.get())
         try:
-            await self.start()
-            asked = asyncio.ensure_future(signals.get())
+            if not await self._started(asked):
+                log.info("stopped_while_starting")
+                return 0
             await asyncio.wait((asked, self.failed), return_when=asyncio.FIRST_COMPLETED)
             if self.failed.done():
-                asked.cancel()
                 raise self.failed.result()
             log.info("stopping", drain_seconds=self.core.drain_seconds)
-            drain = asyncio.ensure_future(self.drain())
-            again = asyncio.ensure_future(signals.get())
-            await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
-            if not drain.done():
-                log.warning("drain_cut_short")
-                drain.cancel()
-            again.cancel()
+            await self._drain_until(asyncio.ensure_future(signals.get()))
         finally:
+            asked.cancel()
             await self.stop()
+            for number in (*early_signals.STOP, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+            early_signals.heed()  # the loop, when it closes, would leave what ends a process with another status
         log.info("stopped")
         return 0
+
+    async def _started(self, asked: asyncio.Future[None]) -> bool:
+        """Start, unless asked to stop before that is done: what is waited for, an encryption key say, may not come."""
+        starting = asyncio.ensure_future(self.start())
+        await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait((starting,), timeout=STOP_SECONDS)
+            if starting.done() and not starting.cancelled():
+                starting.exception()  # seen: whoever stops it need not mend it
+            return False
+        starting.result()
+        return True
+
+    async def _drain_until(self, again: asyncio.Future[None]) -> None:
+        """Drain, but not past a second signal."""
+        drain = asyncio.ensure_future(self.drain())
+        await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
+        again.cancel()
+        if drain.done():
+            drain.result()
+        else:
+            log.warning("drain_cut_short")
+            drain.cancel()
+            await asyncio.wait((drain,), timeout=STOP_SECONDS)

@@ -195,7 +195,8 @@ class SupervisedChannel:
         pause = RECHECK_FIRST
         while not changed.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), pause)
+                async with asyncio.timeout(pause):  # `wait_for` would swallow a stop that comes with the change
+                    await changed.wait()
             pause = min(pause * 2, RECHECK_SECONDS)
             for secret in self._secrets:
                 with contextlib.suppress(MetadataError, SecretError):  # still unreachable: ask again later

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from dbos import DBOS
+from dbos import DBOS, _dbos
 
 from phantom.agent import Agent, DurableAgent, HistoryEntry, Turn
 from phantom.agent_run import AgentRun, TurnOutcome
@@ -90,7 +90,12 @@ def running_count() -> int:
 
 async def cancel_all() -> None:
     """End every turn in the middle, as a crash would: DBOS leaves a cancelled workflow pending, to be resumed."""
-    tasks = list(_tasks)
+    tasks = set(_tasks)
+    begun = _dbos._dbos_global_instance
+    if begun is not None:
+        for event in begun.background_thread_stop_events:
+            event.set()  # nothing that an earlier process left is taken up any more
+        tasks |= begun._workflow_tasks  # also those that have not got as far as `turn_workflow`
     for task in tasks:
         task.cancel()
     if tasks:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from typing import Any, Protocol
 import aiohttp
 import discord
 import structlog
+from discord.gateway import KeepAliveHandler
 
 from channels.discord import apps_intents, decode
 from channels.discord.apps_events import HEARD
@@ -159,6 +161,17 @@ class GatewayClient(discord.AutoShardedClient):
         """discord.py announces the name of every frame first, and looks long for somebody who listens."""
         if event != "socket_event_type":
             super().dispatch(event, *args, **kwargs)
+
+    async def close(self) -> None:
+        """discord.py's, and the end of what it forgets when it is cut off between a connection's hello and its
+        identify: the thread that sends its heartbeats.
+        """
+        try:
+            await super().close()
+        finally:
+            for thread in threading.enumerate():
+                if isinstance(thread, KeepAliveHandler) and thread.ws._connection is self._connection:
+                    thread.stop()
 
     async def on_shard_disconnect(self, shard_id: int) -> None:
         """discord.py's event: a shard's socket is gone; it is resumed or opened again by itself."""

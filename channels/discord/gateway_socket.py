@@ -9,6 +9,7 @@ does for a small frame. Here one timer a connection looks now and then whether a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -18,6 +19,10 @@ LOOKS = 4
 """How often one looks within the time that a connection may be silent."""
 DEAD = 4000
 """The close code with which discord.py gives up a silent connection; its session is resumed."""
+CLOSE_SECONDS = 1.0
+"""How long the other side may take to answer a goodbye. discord.py allows a peer that is gone half a minute, in which
+a stop would wait, and so would the connection that takes its place.
+"""
 
 
 class Flow(Protocol):
@@ -58,6 +63,13 @@ class WatchedSocket:
         self._contact()
         return message
 
+    async def close(self, *, code: int = 1000, message: bytes = b"") -> bool:
+        """Say goodbye and hang up. False when it was closed already, or nobody answered."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                return await self._socket.close(code=code, message=message)
+        return False
+
     def _look(self, every: float) -> None:
         if self._socket.closed:
             return
@@ -66,7 +78,7 @@ class WatchedSocket:
         self._seen = self._frames
         loop = asyncio.get_running_loop()
         if self._silent >= LOOKS:
-            self._closing = loop.create_task(self._socket.close(code=DEAD), name="discord-silent")
+            self._closing = loop.create_task(self.close(code=DEAD), name="discord-silent")
         else:
             self._timer = loop.call_later(every, self._look, every)
 

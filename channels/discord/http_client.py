@@ -20,7 +20,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-from discord import VoiceClient
+from discord import DiscordException, VoiceClient
+from discord.gateway import ReconnectWebSocket
 from discord.http import HTTPClient, Route
 from yarl import URL
 
@@ -30,10 +31,22 @@ MAX_RATELIMIT_SECONDS = 30.0
 GATEWAY_HOST = "gateway.discord.gg"
 """What discord.py falls back to for a fresh session."""
 
+
+def _calmly(record: logging.LogRecord) -> bool:
+    """A lost or refused connection, which discord.py opens again by itself, is no error with a traceback."""
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(error, OSError | aiohttp.ClientError | DiscordException | ReconnectWebSocket):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = f"{record.getMessage()} {type(error).__name__}", None
+        record.exc_info = record.exc_text = None
+    return True
+
+
 logging.getLogger("discord").setLevel(logging.WARNING)
 # Its lines quote request addresses, and those of interactions carry tokens; what is refused is told by us.
 logging.getLogger("discord.http").setLevel(logging.CRITICAL)
 logging.getLogger("discord.webhook").setLevel(logging.CRITICAL)
+logging.getLogger("discord.shard").addFilter(_calmly)
 VoiceClient.warn_nacl = VoiceClient.warn_dave = False
 """Phantom does not speak, so nothing is missing without their libraries."""
 

@@ -147,13 +147,17 @@ class ActionDesk:
                 await self._idle.wait()
         except TimeoutError:
             log.warning("bridge_drain_cut_short", running=self._queue.running)
-            running = [request.task for request in self._requests if request.task is not None]
-            for task in running:
-                task.cancel()
-            if running:
-                await asyncio.wait(running, timeout=CUT_SECONDS)
+            await self.cut()
             return False
         return True
+
+    async def cut(self) -> None:
+        """End what runs, now: while the journal can still note how."""
+        running = [request.task for request in self._requests if request.task is not None]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running, timeout=CUT_SECONDS)
 
     # --- checks before the queue ---
 

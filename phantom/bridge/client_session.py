@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -31,6 +32,8 @@ log = structlog.get_logger("phantom.bridge.client")
 VERSION = 3
 HEARTBEAT_SECONDS = 15.0
 """We ask this often, whatever the bridge does, so that a half-open line is noticed from our side too."""
+
+Job = Callable[[], Awaitable[None]]
 
 
 class SessionOver(Exception):
@@ -107,12 +110,12 @@ class Session:
         for kind, pairs in (("subscribe", wanted - self._subscribed), ("unsubscribe", self._subscribed - wanted)):
             if pairs:
                 payload = {"subscriptions": [on_the_wire(*one) for one in sorted(pairs, key=str)]}
-                self._spawn(self._send(kind, payload, self._number()))
+                self._spawn(partial(self._send, kind, payload, self._number()))
         self._subscribed = wanted
 
     async def serve(self) -> None:
         """Read until the connection ends. Raises `SecretRefused` when it ended for good."""
-        self._spawn(self._beat())
+        self._spawn(self._beat)
         try:
             while True:
                 frame = self._parse(await self._link.receive())
@@ -218,7 +221,7 @@ class Session:
         self._paused_for_sure.clear()
         payload = {"subscriptions": [on_the_wire(*one) for one in sorted(self._subscribed, key=str)]}
         await self._send("unsubscribe", payload, self._paused)
-        self._spawn(self._go_on())
+        self._spawn(self._go_on)
 
     async def _go_on(self) -> None:
         await self._paused_for_sure.wait()
@@ -258,14 +261,15 @@ class Session:
     def _number(self) -> str:
         return str(next(self._numbers))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Job) -> None:
         task = asyncio.create_task(self._quietly(work), name="bridge app job")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _quietly(self, work: Any) -> None:
+    async def _quietly(self, work: Job) -> None:
+        """Only once the task runs: one that is cancelled before leaves nothing that was never awaited."""
         with contextlib.suppress(LinkClosed):
-            await work
+            await work()
 
     async def _beat(self) -> None:
         """Ask; a line on which nothing was heard for two beats is dead."""

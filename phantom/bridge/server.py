@@ -114,6 +114,7 @@ class Bridge:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
             self._ticking = None
+        await self.desk.cut()  # a second signal cuts the drain short
         for connection in list(self._connections):
             connection.cut("stopped")
         self.fanout.close()

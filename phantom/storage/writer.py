@@ -65,6 +65,7 @@ class Writer:
         self._jobs: list[_Job] = []
         self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._flushing = False
+        self._ended = False
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
         self.last_error: str = ""
@@ -92,9 +93,27 @@ class Writer:
     def flush(self) -> None:
         """Hand what is queued to the thread. Event loop only."""
         self._flushing = False
-        if self._dones or self._jobs:
-            self._pieces.put((self._values, self._dones, self._jobs))
-            self._values, self._dones, self._jobs = [], [], []
+        if not (self._dones or self._jobs):
+            return
+        piece = (self._values, self._dones, self._jobs)
+        self._values, self._dones, self._jobs = [], [], []
+        if self._ended:
+            self._refuse(piece)
+        else:
+            self._pieces.put(piece)
+
+    def end(self) -> None:
+        """Hand over what is queued; whatever comes later is refused. Event loop only, before `close`."""
+        self.flush()
+        self._ended = True
+
+    def _refuse(self, piece: _Piece) -> None:
+        """Nobody would ever answer, and who waits for the disk even when it is cancelled would never end."""
+        _, dones, jobs = piece
+        if dones:
+            self._settle_admits(dones, None, False)
+        closed = StorageError("the journal is closed", hint="the daemon stops; its next start goes on")
+        self._settle_jobs([(future, None, closed) for _, future, _ in jobs])
 
     def close(self) -> None:
         """Commit what was flushed, then end the thread."""

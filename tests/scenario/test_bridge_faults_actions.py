@@ -439,3 +439,24 @@ async def test_keys_are_in_the_journal(tmp_path: Path) -> None:
             assert reused["error"]["details"]["reason"] == "idempotency_key_reused"
     finally:
         await journal.aclose()
+
+
+async def test_an_action_that_runs_when_a_drain_is_cut_short_is_noted_and_ends(tmp_path: Path) -> None:
+    gate = Gate()
+    journal = Journal(tmp_path / "journal.sqlite", synchronous="NORMAL", meter=PrometheusMeter())
+    await journal.open()
+    async with (
+        running_bridge(tmp_path, channel=PretendChannel(act_with=gate), journal=journal) as rig,
+        rig.app() as app,
+    ):
+        keyed = {"name": "sendMessage", "data": SEND, "idempotencyKey": "k1"}
+        await app.send("action.request", keyed, "runs")
+        await soon(lambda: bool(rig.channel.acted))
+        draining = asyncio.create_task(rig.bridge.drain(60.0))
+        await soon(lambda: rig.bridge.draining)
+        draining.cancel()  # what a second signal does
+        await asyncio.wait((draining,))
+    await journal.aclose()
+    assert gate.cut == ["sendMessage"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "bridge-action"]
+    assert [(request, code) for request, _, code in rows(rig)] == [("runs", "TIMEOUT")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,17 @@ async def test_everything_under_load_survives_a_stop(tmp_path: Path, transport: 
             await here.answered(question, f"heard: number {number}", within=30)
         await here.quiet()
         assert [here.said(question) for question in asked] == [[f"heard: number {n}"] for n in range(30)]
+
+
+async def test_an_agent_that_cannot_be_cancelled_does_not_keep_the_daemon(tmp_path: Path) -> None:
+    async with world(tmp_path, env={"PHANTOM_AGENT": "stubborn_agent:make", "PHANTOM_DRAIN_SECONDS": "0.1"}) as here:
+        question = await here.ask("wait for ever")
+        async with asyncio.timeout(15):
+            while not (here.gates / "begun").exists():
+                await asyncio.sleep(0.01)
+        assert await here.daemon.stop(within=20) == 0
+        (forced,) = here.daemon.events("ended_by_force")
+        assert [task for task in forced["tasks"] if task.startswith("agent ")]
+        assert "Traceback" not in here.daemon.output, here.daemon.output
+        await here.daemon.start()
+        await here.answered(question, "at last")

@@ -148,3 +148,17 @@ async def test_a_journal_that_cannot_write_says_so_and_comes_back(tmp_path: Path
     assert journal.fault == ""
     blocker.close()
     await journal.aclose()
+
+
+async def test_what_is_asked_for_after_the_end_is_refused(tmp_path: Path) -> None:
+    """A task that notes how it was cut short must not wait for a journal that is gone."""
+    journal = await opened(tmp_path)
+    last = asyncio.ensure_future(journal.admit(envelope("E1")))
+    await asyncio.sleep(0)
+    await journal.aclose()
+    assert await last == Admission(stored=True, duplicate=False)
+    async with asyncio.timeout(5):
+        with pytest.raises(StorageError, match="closed"):
+            await journal.write(lambda db: db.execute("DELETE FROM inbox") and None)
+        assert await journal.admit(envelope("E2")) == Admission(stored=False, duplicate=False)
+    assert journal.depth == 0

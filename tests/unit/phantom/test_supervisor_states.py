@@ -112,6 +112,18 @@ async def test_refused_credentials_rest_until_the_secret_changes() -> None:
         assert here.channel.usable.is_set()
 
 
+async def test_a_stop_together_with_a_change_of_the_secret_is_a_stop() -> None:
+    channel = Failing(AuthError("refused"))
+    async with stand(channel) as here:
+        await here.until("auth_failed")
+        here.source.rotate("two")
+        task = here.supervisor._tasks[0]
+        task.cancel()
+        await asyncio.wait((task,), timeout=5)
+        assert task.cancelled()
+        assert channel.runs == 1
+
+
 @pytest.mark.parametrize(
     ("code", "state"), [("token_revoked", "revoked"), ("account_inactive", "revoked"), ("x", "auth_failed")]
 )
