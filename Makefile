@@ -12,6 +12,8 @@ PRELOAD ?= 1
 KILLS ?= 200
 # How often it rotates each secret under load.
 ROTATIONS ?= 20
+# How often it stops the daemon at random instants.
+STOPS ?= 100
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 # An empty value counts as unset: start-up time depends on compiled bytecode.
@@ -58,7 +60,8 @@ bench: $(DEV_STAMP) ## Measure, beside a bare handler in the same run
 	$(BIN)/python -m bench
 
 prove: $(DEV_STAMP) ## The long proofs: SIGKILL at $(KILLS) instants a transport, half-open sockets, secrets rotated $(ROTATIONS) times
-	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) PHANTOM_ROTATIONS=$(ROTATIONS) $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
+	PHANTOM_PROVE=1 PHANTOM_KILLS=$(KILLS) PHANTOM_ROTATIONS=$(ROTATIONS) PHANTOM_STOPS=$(STOPS) \
+	    $(BIN)/python -m pytest -n 0 --timeout 1800 tests/prove \
 	    tests/scenario/test_sigkill_http.py tests/scenario/test_sigkill_socket.py $(PYTEST_ARGS)
 
 leak-hunt: $(DEV_STAMP) ## Run the tests with 30 secrets planted, then search all they wrote, in 8 encodings

@@ -24,7 +24,7 @@ from tests.scenario.sigkill_slack_kit import SlackLoad
 
 STOPS = int(os.environ.get("PHANTOM_STOPS", "24"))
 DRAIN = 1.0
-WITHIN = DRAIN + 6.0
+WITHIN = DRAIN + 12.0
 TERM, INT, HUP = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
 ORDERS: Sequence[Sequence[signal.Signals]] = ((TERM,), (TERM, TERM), (HUP, TERM), (INT,), (TERM, HUP))
 """What operators, terminals, rotations and service managers send, one right after the other."""
