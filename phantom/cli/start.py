@@ -1,4 +1,4 @@
-"""`phantom start` without the parser of flags, whose import is a tenth of a daemon's way to `/ready`.
+"""`phantom start` without the parser of flags, whose import takes 30 of the 500 ms until `/ready`.
 
 What service managers run, `start` alone or with `--config DIR`, comes here at once; with other flags it comes through
 the parser (`app.py`), and is the same from there on.
