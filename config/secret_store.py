@@ -8,8 +8,7 @@ implies it. What does *not* live here: how a source gets its values.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -225,10 +224,6 @@ class SecretStore:
             except PhantomError:
                 continue  # a secret without a value has nothing to hide
         return tuple(texts)
-
-    async def prime(self, names: Iterable[str]) -> None:
-        """Fetch these secrets now, all at once. Raises the first `SecretError` or `MetadataError`."""
-        await asyncio.gather(*(self.secret(name).refresh() for name in names))
 
     async def start(self) -> None:
         """Keep live secrets fresh from now on. What was asked for by name is fetched soon; holders of a setting's

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 import config
 from config import LoadedConfig
+from config.secret_store import SecretStore
 from phantom.errors import MetadataError, SecretError
 from phantom.secrets import Secret
 from phantom.settings import Env, SecretField
@@ -33,6 +34,11 @@ class LineSettings(BaseModel):
 
 
 Load = Callable[[Mapping[str, str]], LoadedConfig]
+
+
+async def fetched(store: SecretStore, *names: str) -> None:
+    """Have these secrets, asked for at the same time. Raises what the first one raises."""
+    await asyncio.gather(*(store.secret(name).refresh() for name in names))
 
 
 @pytest.fixture
@@ -89,7 +95,7 @@ async def test_live_where_no_variable_is_set(load: Load, service: FakeMetadata, 
 async def test_a_rotation_arrives_by_itself(load: Load, service: FakeMetadata, clock: ManualClock) -> None:
     loaded = load({"SECRET_SOURCE": "metadata", "PHANTOM_METADATA_URL": service.url})
     token, _ = line(loaded).handles()
-    await loaded.secrets.prime(["test_line_token", "provider_token"])
+    await fetched(loaded.secrets, "test_line_token", "provider_token")
     await loaded.secrets.start()
     await loaded.secrets.start()
     told = asyncio.Event()
@@ -107,7 +113,7 @@ async def test_a_rotation_arrives_by_itself(load: Load, service: FakeMetadata, c
 async def test_a_failing_service_is_seen_and_forgotten(load: Load, service: FakeMetadata, clock: ManualClock) -> None:
     loaded = load({"SECRET_SOURCE": "metadata", "PHANTOM_METADATA_URL": service.url})
     store = loaded.secrets
-    await store.prime(["test_line_token"])
+    await fetched(store, "test_line_token")
     await store.start()
     service.answer_status(403, path="test_line_token", times=1)
     withdrawn = asyncio.Event()
@@ -133,7 +139,7 @@ async def test_stale_is_told(load: Load, service: FakeMetadata, clock: ManualClo
     loaded = load({"SECRET_SOURCE": "metadata", "PHANTOM_METADATA_URL": service.url})
     store = loaded.secrets
     token, _ = line(loaded).handles()
-    await store.prime(["test_line_token"])
+    await fetched(store, "test_line_token")
     await service.go_down()
     with pytest.raises(MetadataError, match="no connection"):
         await clock.run(token.refresh())
@@ -158,9 +164,9 @@ async def test_the_gateway_profile_implies_the_service(load: Load, service: Fake
 async def test_priming_what_is_missing(load: Load, service: FakeMetadata) -> None:
     loaded = load({"SECRET_SOURCE": "metadata", "PHANTOM_METADATA_URL": service.url})
     with pytest.raises(MetadataError, match="fetch slack_app_token failed: HTTP 404"):
-        await loaded.secrets.prime(["test_line_token", "slack_app_token"])
+        await fetched(loaded.secrets, "test_line_token", "slack_app_token")
     with pytest.raises(SecretError, match="unknown secret"):
-        await loaded.secrets.prime(["nobody_knows_this"])
+        await fetched(loaded.secrets, "nobody_knows_this")
 
 
 async def test_closing_ends_what_is_under_way(load: Load, service: FakeMetadata, clock: ManualClock) -> None:
