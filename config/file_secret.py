@@ -8,7 +8,6 @@ refused. What does *not* live here: folders of them, and reading several togethe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import stat
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import structlog
 
+from config.beside import take_first
 from config.rotating import FLIPPING, RotatingText, secret_text
 from phantom.clock import Clock
 from phantom.errors import SecretError
@@ -106,10 +106,7 @@ class FileSecret:
         if reading is None:
             raise SecretError(f"the file of secret {self.name} does not answer", hint=f"see {self.path}")
         if self._held.text is not None and reading.text not in (None, self._held.text):
-            # The value that goes now is the backup's by now: it is taken there first, and always counts somewhere.
-            for backup in self._beside():
-                with contextlib.suppress(SecretError):  # it is recorded and logged
-                    await backup.refresh()
+            await take_first(self._beside())
         return self.take(reading)
 
     async def read(self) -> Reading | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from config import secret_names
+from config.beside import beside
 from config.file_secret import FileSecret, Reading, exists
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
@@ -51,9 +52,6 @@ class WatchedFiles:
 
     def __init__(self) -> None:
         self._secrets: dict[str, FileSecret] = {}
-
-    def _beside(self, name: str) -> Sequence[FileSecret]:
-        return [self._secrets[one] for one in secret_names.beside(name) if one in self._secrets]
 
     def want(self, name: str) -> None:
         """Files are looked at every second in any case."""
@@ -106,7 +104,7 @@ class FileSecrets(WatchedFiles):
                 self._clock,
                 production=self._production,
                 overlap_seconds=self._overlap,
-                beside=lambda: self._beside(name),
+                beside=lambda: beside(name, self._secrets),
             )
             self._secrets[name] = found
         return found

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from config import secret_names
+from config.beside import beside, take_first
 from config.metadata_client import MetadataAnswer, MetadataClient
 from config.rotating import FLIPPING, OVERLAP_SECONDS, RotatingText, secret_text
 from config.single_flight import SingleFlight
@@ -155,7 +156,7 @@ class MetadataSecret:
             self._failed(cured)
             raise cured from error.__cause__
         if text is not None and self._held.text not in (None, text):
-            await self._ask_beside()
+            await take_first(self._beside())
         if self._error is not None:
             log.info("secret_fresh_again", secret_name=self._name)
         self._error = None
@@ -167,15 +168,6 @@ class MetadataSecret:
         if changed and not first:
             log.info("secret_rotated", secret_name=self._name)
         return changed
-
-    async def _ask_beside(self) -> None:
-        """The value that goes now is the backup's by now. It is taken there first, so that it always counts somewhere,
-        also where rotations have no overlap.
-        """
-        for backup in self._beside():
-            if backup.wanted:
-                with contextlib.suppress(MetadataError):  # it is recorded and logged
-                    await backup.refresh()
 
     def _understood(self, answer: MetadataAnswer) -> str | None:
         """The text of a 200, None for a 304. Raises `MetadataError` for what the contract does not allow."""
@@ -253,7 +245,7 @@ class MetadataFetcher:
                 self._client,
                 self._clock,
                 overlap_seconds=self._overlap,
-                beside=lambda: [self._secrets[one] for one in secret_names.beside(name) if one in self._secrets],
+                beside=lambda: [one for one in beside(name, self._secrets) if one.wanted],
             )
             self._secrets[name] = found
         return found

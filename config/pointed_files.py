@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from config import secret_names
+from config.beside import beside
 from config.file_secret import FileSecret
 from config.file_secrets import WatchedFiles
 from config.rotating import OVERLAP_SECONDS
@@ -69,7 +70,7 @@ class PointedFiles(WatchedFiles):
                 overlap_seconds=self._overlap,
                 kind=KIND,
                 cure=f"create {path}, or correct {variable}",
-                beside=lambda: self._beside(name),
+                beside=lambda: beside(name, self._secrets),
             )
             self._secrets[name] = found
         return found

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from config import secret_names
+from config.beside import beside, take_first
 from config.rotating import FLIPPING, RotatingText
 from config.single_flight import SingleFlight
 from phantom.clock import Clock
@@ -138,7 +139,7 @@ class PolledSecret:
                 self._failed(error)
                 raise
         if self._held.text not in (None, text):
-            await self._ask_beside()
+            await take_first(self._beside())
         if self._error is not None:
             log.info("secret_fresh_again", secret_name=self._name)
         self._error = None
@@ -148,15 +149,6 @@ class PolledSecret:
         if changed and not first:
             log.info("secret_rotated", secret_name=self._name)
         return changed
-
-    async def _ask_beside(self) -> None:
-        """The value that goes now is the backup's by now. It is taken there first, so that it always counts somewhere,
-        also where rotations have no overlap.
-        """
-        for backup in self._beside():
-            if backup.wanted:
-                with contextlib.suppress(SecretError):  # it is recorded and logged
-                    await backup.refresh()
 
     async def _answer(self) -> object:
         """What the reader answers. Whatever goes wrong in it is a `SecretError`, and nothing of its text is kept."""
@@ -240,7 +232,7 @@ class PolledSecrets:
                 self._clock,
                 self._pace,
                 self._slots,
-                lambda: [self._secrets[one] for one in secret_names.beside(name) if one in self._secrets],
+                lambda: [one for one in beside(name, self._secrets) if one.wanted],
             )
             self._secrets[name] = found
         return found

@@ -61,11 +61,6 @@ def declare(names: Iterable[str], *, by: str) -> None:
         _declared.add(name)
 
 
-def beside(name: str) -> tuple[str, ...]:
-    """What secrets are called that take the old value of `name` before a rotation gives `name` another one."""
-    return f"{name.removesuffix('_default')}_backup", f"{name}_previous"
-
-
 def check_shape(name: str) -> str:
     """`name`, if it is one; else `SecretError`, which does not repeat it: it could be a value."""
     if PATTERN.fullmatch(name) is None:

@@ -19,7 +19,7 @@ from phantom.testing.fake_discord import FakeDiscord
 from phantom.testing.fake_slack import FakeSlack
 from phantom.testing.fake_slack.deliveries import RetrySchedule
 from tests.scenario.sigkill_discord_kit import CommandLoad, DiscordLoad
-from tests.scenario.sigkill_kit import SETTLE, Load, counting
+from tests.scenario.sigkill_kit import Load, count_up, counting, under_load
 from tests.scenario.sigkill_slack_kit import SlackLoad
 
 STOPS = int(os.environ.get("PHANTOM_STOPS", "24"))
@@ -66,33 +66,15 @@ async def test_a_stop_at_any_instant_ends_the_daemon_and_loses_nothing(tmp_path:
             await _stopped_under_load(daemon, loads)
         finally:
             await daemon.aclose()
-        tallies = [load.tally() for load in loads]
-        print(f"{STOPS} stops; " + "; ".join(map(str, tallies)))
-        assert not [fault for tally in tallies for fault in tally.faults]
-        assert all(tally.asked for tally in tallies)
+        count_up(daemon, loads, f"{STOPS} stops")
 
 
 async def _stopped_under_load(daemon: DaemonProcess, loads: Sequence[Load]) -> None:
     instants = random.Random(1)
-    await daemon.start()
-    await daemon.until(lambda health: all(one["ok"] for one in health["channels"].values()), within=30)
-    writing = [asyncio.create_task(load.run()) for load in loads]
-    try:
-        for load in loads:
-            await load.met()
+    async with under_load(daemon, loads):
         printed = 0
         for number in range(STOPS):
             await stop(daemon, ORDERS[number % len(ORDERS)], printed)
             printed = len(daemon.lines)
             await daemon.start(ready=False)
             await asyncio.sleep(instants.choice((instants.uniform(0.0, 0.3), instants.uniform(0.2, 3.0))))
-        for load in loads:
-            await load.stop()
-        await daemon.until_ready()
-        await asyncio.wait_for(asyncio.gather(*writing), SETTLE)
-    finally:
-        for task in writing:
-            task.cancel()
-    for load in loads:
-        await load.settled(SETTLE)
-    await daemon.until(lambda health: health["journal"]["backlog"] == 0, within=30)

@@ -11,7 +11,8 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -136,25 +137,16 @@ def counting(env: dict[str, str], folder: Path) -> DaemonProcess:
     )
 
 
-async def survive(
-    daemon: DaemonProcess, loads: Sequence[Load], count: int, *, seed: int, moments: Sequence[Moment]
-) -> None:
-    """Kill `count` times under load, then prove that every question was answered once, in order, in its place."""
-    instants = random.Random(seed)
+@asynccontextmanager
+async def under_load(daemon: DaemonProcess, loads: Sequence[Load]) -> AsyncIterator[None]:
+    """Start it, and have people ask while the block disturbs it; then wait until all that they asked is settled."""
     await daemon.start()
     await daemon.until(lambda health: all(one["ok"] for one in health["channels"].values()), within=30)
     writing = [asyncio.create_task(load.run(), name=load.name) for load in loads]
     try:
         for load in loads:
             await load.met()
-        at_work: AtWork = _nothing
-        for number in range(count):
-            # Each kind of moment in turn, so that few kills see all of them.
-            await moments[number % len(moments)](instants, at_work)
-            assert daemon.alive, daemon.output[-4000:]
-            await daemon.kill()
-            at_work = _work_of(daemon)
-            await daemon.start(ready=False)
+        yield
         for load in loads:
             await load.stop()
         await daemon.until_ready()
@@ -165,11 +157,32 @@ async def survive(
     for load in loads:
         await load.settled(SETTLE)
     await daemon.until(lambda health: health["journal"]["backlog"] == 0, within=30)
+
+
+def count_up(daemon: DaemonProcess, loads: Sequence[Load], disturbed: str) -> None:
+    """Every question was answered once, in order, in its place."""
     tallies = [load.tally() for load in loads]
     (daemon.data_dir.parent / "output.log").write_text(daemon.output)
-    print(f"{count} kills; " + "; ".join(map(str, tallies)))
-    assert daemon.starts == count + 1
+    print(f"{disturbed}; " + "; ".join(map(str, tallies)))
     faults = [fault for tally in tallies for fault in tally.faults]
     assert not faults, "\n".join([*faults, *map(str, tallies), daemon.output[-6000:]])
     assert all(tally.asked for tally in tallies)
+
+
+async def survive(
+    daemon: DaemonProcess, loads: Sequence[Load], count: int, *, seed: int, moments: Sequence[Moment]
+) -> None:
+    """Kill `count` times under load, then prove that every question was answered once, in order, in its place."""
+    instants = random.Random(seed)
+    async with under_load(daemon, loads):
+        at_work: AtWork = _nothing
+        for number in range(count):
+            # Each kind of moment in turn, so that few kills see all of them.
+            await moments[number % len(moments)](instants, at_work)
+            assert daemon.alive, daemon.output[-4000:]
+            await daemon.kill()
+            at_work = _work_of(daemon)
+            await daemon.start(ready=False)
+    count_up(daemon, loads, f"{count} kills")
+    assert daemon.starts == count + 1
     assert "Traceback" not in daemon.output, daemon.output[-8000:]
