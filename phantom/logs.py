@@ -52,7 +52,10 @@ _PLAIN = frozenset({float, bool, type(None)})
 _EXACT = 2**53
 """A greater whole number is written as text: readers of JSON would round it."""
 
-_QUIET = ("aiohttp.access", "aiohttp.server", "asyncio", "slack_bolt", "slack_sdk", "dbos", "httpx", "openai")
+_QUIET = (
+    *("aiohttp.access", "aiohttp.server", "asyncio", "slack_bolt", "slack_sdk"),
+    *("dbos", "httpx", "httpx2", "openai", "anthropic"),
+)
 _INDEPENDENT = ("dbos",)
 """Loggers that, finding no handler, would install one of their own, which writes past us. They get ours first."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}

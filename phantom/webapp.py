@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from phantom.errors import ConfigError
 from phantom.health import HealthReport
 from phantom.health_page import render_page
+from phantom.http_connection import connections, runner
 from phantom.ingress import FastLane, may_repeat
 from phantom.metrics import PrometheusMeter
 from phantom.redaction import Redactor
@@ -63,20 +61,13 @@ class WebApp:
             app.router.add_get(page, handler)
         for path, route in self._routes.items():
             app.router.add_post(path.decode(), _slow_lane(path, route))
-        quiet = logging.getLogger("phantom.http")
-        quiet.addFilter(_worth_a_line)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet)
+        self._runner = runner(app)
         await self._runner.setup()
         server = self._runner.server
         if server is None:
             raise RuntimeError("aiohttp runner has no server after setup")
         loop = asyncio.get_running_loop()
-
-        def fallback() -> _Connection:
-            # Bodies stay as they came: a signature covers these bytes, and a small body must not unpack to a large one.
-            no_log: Any = None  # documented by aiohttp as "no access log", but not in its types
-            return _Connection(server, loop=loop, access_log=no_log, logger=quiet, auto_decompress=False)
-
+        fallback = connections(server)
         try:
             self._server = await loop.create_server(
                 lambda: FastLane(self._routes, fallback, loop, self._connections), host, port, backlog=1024
@@ -124,32 +115,6 @@ class WebApp:
         self._meter.gauge("phantom_journal_backlog", (await self._report()).backlog)
         page = self._redactor.inspect(self._meter.render().decode(), shapes="tokens").text
         return web.Response(body=page.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
-
-
-class _Connection(web.RequestHandler):
-    """Where aiohttp answers what is no HTTP, or failed, it quotes what was sent: a token in an address, say."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Log as aiohttp does and answer without a quotation."""
-        super().handle_error(request, status, exc, message)
-        error = b'{"error":"bad request"}' if status < 500 else b'{"error":"internal server error"}'
-        answer = web.Response(status=status, body=error, content_type="application/json")
-        answer.force_close()
-        return answer
-
-
-def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Not what strangers send: aiohttp logs a malformed request as an error, with a traceback that quotes it."""
-    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    return not isinstance(error, HttpProcessingError)
 
 
 @web.middleware

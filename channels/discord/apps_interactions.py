@@ -28,6 +28,7 @@ from channels.discord.place import CHANNEL
 from phantom.apps import ActionRefused, AppPlace
 from phantom.channel import Meter
 from phantom.clock import Clock
+from phantom.refused_posts import REQUESTS
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,6 @@ MAX_OPEN = 10_000
 EVENT = "interactionCreate"
 _OURS = "phantom_"
 """What the custom ids of Phantom's own buttons, menus and forms begin with."""
-_REQUESTS = "phantom_receiver_requests_total"
 _ANSWERABLE = frozenset({COMMAND, COMPONENT, MODAL})
 
 
@@ -135,7 +135,7 @@ class InteractionBook:
     def _look(self, found: Open) -> None:
         """Three seconds have passed: the person saw that nobody answered."""
         if found.state is State.NEW:
-            self._meter.count(_REQUESTS, channel=CHANNEL, outcome="not_answered_by_apps")
+            self._meter.count(REQUESTS, channel=CHANNEL, outcome="not_answered_by_apps")
             log.warning(
                 "interaction_not_answered_by_apps",
                 channel=CHANNEL,

@@ -40,10 +40,10 @@ from channels.discord.messages_in import SPOKEN, root_of
 from channels.discord.place import CHANNEL, session_key, tenant_of
 from channels.discord.token_seal import TokenSeal
 from phantom.channel import Admission, ChannelContext, Envelope, Inbox
+from phantom.refused_posts import REQUESTS
 
 log = structlog.get_logger(__name__)
 
-REQUESTS = "phantom_receiver_requests_total"
 _HELD_PAUSE = 0.5
 _TOKEN_CHARS = 16
 """What is shorter may stand elsewhere in a payload too."""

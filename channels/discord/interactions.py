@@ -17,7 +17,7 @@ import structlog
 
 from channels.discord import answers, verify
 from channels.discord.decode import WEBHOOK_EVENT, Notes, json_object, mapping, number, pack, text
-from channels.discord.intake import REQUESTS, interaction_envelope
+from channels.discord.intake import interaction_envelope
 from channels.discord.interactions_in import PING
 from channels.discord.memo import Memo
 from channels.discord.place import CHANNEL, tenant_of
@@ -27,13 +27,20 @@ from channels.discord.verify import Claim
 from phantom.channel import Admission, Envelope, Inbox, Meter
 from phantom.clock import Clock
 from phantom.errors import MalformedEvent
+from phantom.refused_posts import REQUESTS, RefusedPosts
 from phantom.webhooks import AnswerSink, HttpAnswer, RequestHead
 
 log = structlog.get_logger(__name__)
 
 INTERACTIONS, EVENTS = b"/discord/interactions", b"/discord/events"
-LOG_INTERVAL = 10.0
-"""Seconds between two log lines about refused posts; the line says how many there were."""
+CURES = {
+    "bad_header": "nothing, if a scanner posts here; else see that every proxy passes Discord's headers as they come",
+    "bad_signature": "nothing, if it is one now and then: Discord tests this endpoint; else another application's key,"
+    " or a proxy that changes the body: `phantom doctor` compares the keys",
+    "foreign_application": "another application's endpoint points here: correct it, or the token",
+    "too_large": "set DISCORD_MAX_BODY higher if Discord really sends more",
+    "not_configured": "this daemon takes Discord over the gateway: DISCORD_TRANSPORT=http, or clear the endpoint's URL",
+}
 _RETRY = (("Retry-After", "5"),)
 
 
@@ -90,8 +97,10 @@ class DiscordHttpReceiver:
         self._configured = configured
         self._serving: Serving | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._logged_at: float | None = None
-        self._unlogged = 0
+        refused = RefusedPosts(
+            "discord_post_refused", channel=CHANNEL, say=log.warning, meter=meter, clock=clock, cures=CURES
+        )
+        self._refuse = refused.refuse
 
     def open(self, serving: Serving) -> None:
         """Begin to admit."""
@@ -249,18 +258,6 @@ class DiscordHttpReceiver:
 
     def _count(self, outcome: str) -> None:
         self._meter.count(REQUESTS, channel=CHANNEL, outcome=outcome)
-
-    def _refuse(self, reason: str, answer: HttpAnswer) -> HttpAnswer:
-        """Count every refusal by its reason; log at most one line in a while, without body or signature."""
-        self._count(reason)
-        now = self._clock.monotonic()
-        self._unlogged += 1
-        if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL:
-            log.warning(
-                "discord_post_refused", channel=CHANNEL, reason=reason, status=answer.status, count=self._unlogged
-            )
-            self._logged_at, self._unlogged = now, 0
-        return answer
 
 
 def _is_ours(payload: Mapping[str, Any], application: str, ping: int) -> bool:

@@ -31,21 +31,29 @@ from channels.slack.event_key import event_key
 from channels.slack.glance import glance
 from channels.slack.place import CHANNEL
 from channels.slack.rotation import Recheck
-from channels.slack.team import NO_TEAM, Binding, judge, judge_form
+from channels.slack.team import FOREIGN, NO_TEAM, Binding, judge, judge_form
 from channels.slack.verify import Claim, Scheme
 from phantom.channel import Admission, Envelope, Inbox, Meter
 from phantom.clock import Clock
 from phantom.errors import MalformedEvent, MetadataError, SecretError
+from phantom.refused_posts import REQUESTS, RefusedPosts
 from phantom.webhooks import AnswerSink, HttpAnswer, RequestHead
 
 log = structlog.get_logger(__name__)
 
 EVENTS, INTERACTIVITY, COMMANDS = b"/slack/events", b"/slack/interactivity", b"/slack/commands"
-REQUESTS = "phantom_receiver_requests_total"
 SECRETS_FOR = 1.0
 """Seconds for which the secrets in force are not asked for again. A MAC that is wrong asks at once."""
-LOG_INTERVAL = 10.0
-"""Seconds between two log lines about refused posts; the line says how many there were."""
+CURES = {
+    "version_refused": "the gateway signs in a way that this tenant no longer allows: identity.webhook.versions",
+    "bad_signature": "the sender signs with another secret, or a proxy changes the body: `phantom doctor`,"
+    " and compare rotation ids with the sender's",
+    FOREIGN: "a payload for another workspace: correct the gateway's routing, or this tenant's identity",
+    NO_TEAM: "a payload that names no workspace: see what posts here; Slack always names one",
+    "too_large": "set SLACK_MAX_BODY higher if Slack really sends more",
+    "no_secret": "no signing secret can be had: `phantom secrets list` and `phantom doctor` say why; senders try again",
+    "not_configured": "this daemon takes Slack over Socket Mode: SLACK_TRANSPORT=http, or clear the sender's address",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +116,10 @@ class SlackHttpReceiver:
         self._serving: Serving | None = None
         self._screened: tuple[RequestHead, Claim] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._logged_at: float | None = None
-        self._unlogged = 0
+        refused = RefusedPosts(
+            "slack_post_refused", channel=CHANNEL, say=log.warning, meter=meter, clock=clock, cures=CURES
+        )
+        self._refuse = refused.refuse
 
     def open(self, serving: Serving) -> None:
         """Begin to admit."""
@@ -305,15 +315,3 @@ class SlackHttpReceiver:
         if self._signing is None:
             return self._refuse("not_configured", answers.NOT_CONFIGURED)
         return self._refuse("not_ready", answers.NOT_READY)
-
-    def _refuse(self, reason: str, answer: HttpAnswer) -> HttpAnswer:
-        """Count every refusal by its reason; log at most one line in a while, without body or signature."""
-        self._meter.count(REQUESTS, channel=CHANNEL, outcome=reason)
-        now = self._clock.monotonic()
-        self._unlogged += 1
-        if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL:
-            log.warning(
-                "slack_post_refused", channel=CHANNEL, reason=reason, status=answer.status, count=self._unlogged
-            )
-            self._logged_at, self._unlogged = now, 0
-        return answer

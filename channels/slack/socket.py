@@ -28,12 +28,12 @@ from channels.slack.team import judge
 from channels.slack.web import SlackWeb
 from phantom.channel import Admission, ChannelContext, Envelope, Inbox
 from phantom.errors import AuthError, ChannelError, ConnectError, Forbidden, PhantomError
+from phantom.refused_posts import REQUESTS
 from phantom.secrets import Secret
 from phantom.webhooks import SignedRoute
 
 log = structlog.get_logger(__name__)
 
-REQUESTS = "phantom_receiver_requests_total"
 APP_TOKEN_CHANGED = "app_token_changed"  # noqa: S105 - a reason, no token
 _MAX_PAUSE = 30.0
 """Longest pause, in seconds, before one of several links is opened again while another lives."""

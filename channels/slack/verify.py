@@ -33,6 +33,8 @@ BAD_STAMP = "malformed_timestamp"
 STALE = "stale"
 FUTURE = "future"
 VERSION_REFUSED = "version_refused"
+REASONS = (UNSIGNED, BAD_HEADER, BAD_STAMP, STALE, FUTURE, VERSION_REFUSED)
+"""All that `Scheme.read` answers instead of a claim."""
 
 
 class Claim(NamedTuple):

@@ -8,6 +8,8 @@ here: whether a post is authentic (`receiver.py`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from channels.webhook import answers
 from channels.webhook.endpoints import Endpoint
 from channels.webhook.normalise import CHANNEL, conversation, envelope, task_of
@@ -19,9 +21,11 @@ from channels.webhook.waiting import Waiting
 from phantom.channel import Inbox, Meter
 from phantom.clock import Clock
 from phantom.errors import StorageError
+from phantom.refused_posts import REQUESTS
 from phantom.webhooks import AnswerSink, HttpAnswer
 
-REQUESTS = "phantom_receiver_requests_total"
+Refuse = Callable[[str, HttpAnswer], HttpAnswer]
+"""Counts and tells of a refusal: `RefusedPosts.refuse`."""
 
 
 class Intake:
@@ -33,19 +37,21 @@ class Intake:
         self._clock = clock
         self._meter = meter
 
-    async def take(self, inbox: Inbox, endpoint: Endpoint, claim: Claim, ask: Ask, answer: AnswerSink) -> None:
+    async def take(
+        self, inbox: Inbox, endpoint: Endpoint, claim: Claim, ask: Ask, answer: AnswerSink, refuse: Refuse
+    ) -> None:
         """Admit a question and see to it that `answer` is called once, now or later."""
         if ask.sync and self._waiting.full:
-            return answer(self._counted("busy", answers.BUSY))
+            return answer(refuse("busy", answers.BUSY))
         task_id = task_of(endpoint.name, claim.id or claim.event_id)
         place = conversation(endpoint.name, ask.conversation, task_id).place
         fresh = Task(id=task_id, endpoint=endpoint.name, conversation=place)
         try:
             task = await self._store.begin(fresh, claim.event_id, ask.digest)
         except StorageError:
-            return answer(self._counted("storage", answers.STORAGE))
+            return answer(refuse("storage", answers.STORAGE))
         if task is None:
-            return answer(self._counted("conflict", answers.CONFLICT))
+            return answer(refuse("conflict", answers.CONFLICT))
         if task.settled:
             self._count("duplicate")
             return answer(answers.result(task) if ask.sync else answers.accepted(task))
@@ -55,25 +61,21 @@ class Intake:
         admission = await inbox.admit(envelope(endpoint.name, claim.event_id, task.id, ask, self._clock.now()))
         if not admission.stored:
             if waiter is None or self._waiting.drop(waiter):
-                answer(self._counted("storage", answers.STORAGE))
+                answer(refuse("storage", answers.STORAGE))
             return None
         self._count("duplicate" if admission.duplicate else "accepted")
         if waiter is None:
             return answer(answers.accepted(task))
         return self._waiting.arm(waiter, endpoint.deadline)
 
-    async def fetch(self, endpoint: Endpoint, task_id: str, answer: AnswerSink) -> None:
+    async def fetch(self, endpoint: Endpoint, task_id: str, answer: AnswerSink, refuse: Refuse) -> None:
         """Tell what became of a task."""
         try:
             task = await self._store.find(task_id, endpoint.name)
         except StorageError:
-            return answer(self._counted("storage", answers.STORAGE))
+            return answer(refuse("storage", answers.STORAGE))
         self._count("fetched" if task is not None else "unknown_task")
         return answer(answers.UNKNOWN_TASK if task is None else answers.fetched(task))
-
-    def _counted(self, outcome: str, answer: HttpAnswer) -> HttpAnswer:
-        self._count(outcome)
-        return answer
 
     def _count(self, outcome: str) -> None:
         self._meter.count(REQUESTS, channel=CHANNEL, outcome=outcome)

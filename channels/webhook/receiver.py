@@ -14,20 +14,29 @@ import structlog
 
 from channels.webhook import answers, callback_urls, verify
 from channels.webhook.endpoints import Endpoint
-from channels.webhook.intake import REQUESTS, Intake
+from channels.webhook.intake import Intake
 from channels.webhook.normalise import CHANNEL
 from channels.webhook.request import BadRequest, parse_ask, parse_fetch
 from channels.webhook.usage import Usage
 from channels.webhook.verify import Claim
 from phantom.channel import Inbox, Meter
 from phantom.clock import Clock
+from phantom.refused_posts import RefusedPosts
 from phantom.webhooks import AnswerSink, HttpAnswer, RequestHead
 
 log = structlog.get_logger(__name__)
 
 VERIFIED = "phantom_webhook_verified_total"
-LOG_INTERVAL = 10.0
-"""Seconds between two log lines about refused posts; the line says how many there were."""
+CURES = {
+    "ambiguous": "the sender signs in both ways at once: it must take one",
+    "malformed_id": "the sender names its posts by other than up to 128 letters, digits and _ : -",
+    "bad_signature": "the sender signs other bytes than it sends, or with another secret than this endpoint's:"
+    " `phantom secrets list` shows when ours changed",
+    "too_large": "set WEBHOOK_MAX_BODY higher if the sender really has more to say",
+    "no_secret": "no secret of this endpoint can be used: `phantom secrets list` and `phantom doctor` say why",
+    "conflict": "the sender used one id for two questions: a fresh id for each, the old one for retries only",
+    "busy": "more answers are awaited than WEBHOOK_MAX_WAITING allows; senders try again",
+}
 
 
 class EndpointReceiver:
@@ -59,8 +68,15 @@ class EndpointReceiver:
         self._insecure = insecure_callbacks
         self._inbox: Inbox | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._logged_at: float | None = None
-        self._unlogged = 0
+        self._refuse = RefusedPosts(
+            "webhook_post_refused",
+            channel=CHANNEL,
+            endpoint=endpoint.name,
+            say=log.warning,
+            meter=meter,
+            clock=clock,
+            cures=CURES,
+        ).refuse
 
     def open(self, inbox: Inbox) -> None:
         """Begin to admit."""
@@ -137,12 +153,12 @@ class EndpointReceiver:
         self.last_event_at = self._clock.now()
         try:
             if path == self._fetches:
-                return self._spawn(self._intake.fetch(endpoint, parse_fetch(body), answer))
+                return self._spawn(self._intake.fetch(endpoint, parse_fetch(body), answer, self._refuse))
             ask = parse_ask(body)
             self._check_callback(ask.callback_url)
         except BadRequest as error:
             return answer(self._refuse("malformed", answers.bad_request(error)))
-        return self._spawn(self._intake.take(inbox, endpoint, claim, ask, answer))
+        return self._spawn(self._intake.take(inbox, endpoint, claim, ask, answer, self._refuse))
 
     def _check_callback(self, url: str) -> None:
         if not url:
@@ -155,20 +171,3 @@ class EndpointReceiver:
         task = asyncio.get_running_loop().create_task(work, name=f"webhook post {self._endpoint.name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _refuse(self, reason: str, answer: HttpAnswer) -> HttpAnswer:
-        """Count every refusal by its reason; log at most one line in a while, without body or signature."""
-        self._meter.count(REQUESTS, channel=CHANNEL, outcome=reason)
-        now = self._clock.monotonic()
-        self._unlogged += 1
-        if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL:
-            log.warning(
-                "webhook_post_refused",
-                channel=CHANNEL,
-                endpoint=self._endpoint.name,
-                reason=reason,
-                status=answer.status,
-                count=self._unlogged,
-            )
-            self._logged_at, self._unlogged = now, 0
-        return answer

@@ -30,6 +30,8 @@ BAD_HEADER = "malformed_signature"
 BAD_STAMP = "malformed_timestamp"
 STALE = "stale"
 FUTURE = "future"
+REASONS = (UNSIGNED, AMBIGUOUS, BAD_ID, BAD_HEADER, BAD_STAMP, STALE, FUTURE)
+"""All that `read` answers instead of a claim."""
 
 _STAMP = re.compile(rb"[0-9]{1,12}")  # bytes patterns know ASCII digits only
 _STANDARD_ID = re.compile(rb"[A-Za-z0-9_:-]{1,128}")

@@ -257,11 +257,16 @@ class BridgeApp:
             left = deadline - self._clock.monotonic()
             try:
                 session = await self._connected(max(0.0, left))
-                left = max(0.0, deadline - self._clock.monotonic())
-                return await session.call(name, data, key=idempotency_key, seconds=left)
             except BridgeUnavailable as error:
                 raise ActionFailed(name, "DISCONNECTED", error.message) from error
+            left = max(0.0, deadline - self._clock.monotonic())
+            try:
+                return await session.call(name, data, key=idempotency_key, seconds=left)
             except SessionOver as error:
+                if self._session is session:
+                    # Who reads the line has not heard yet that it is cut. It is not asked again until there is another:
+                    # asking fails at once and lets nothing else run, not even whoever would hear.
+                    self._open.clear()
                 if idempotency_key is None or self._clock.monotonic() >= deadline:
                     message = "the connection closed before the answer came"
                     raise ActionFailed(name, "DISCONNECTED", message, {"unknown": error.sent}) from error
@@ -287,6 +292,8 @@ class BridgeApp:
             waiting.cancel()
         if self._refusal is not None:
             raise self._refusal
+        if runner.done() and not runner.cancelled():
+            runner.result()  # a fault of ours or of the linker, which must not pass for a silent bridge
         if self._session is None or not self._open.is_set():
             raise self._last_error or BridgeUnavailable("the bridge did not answer in time")
         return self._session

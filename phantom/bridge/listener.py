@@ -6,13 +6,13 @@ What does *not* live here: the daemon's shared port (`phantom/webapp.py`), the c
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 
 from aiohttp import web
 
 from phantom.bridge.websocket import Endpoint
 from phantom.errors import ConfigError
+from phantom.http_connection import connections, runner
 from phantom.ingress import FastLane
 
 HANDSHAKE_SECONDS = 10.0
@@ -24,8 +24,7 @@ class Listener:
     def __init__(self, endpoint: Endpoint) -> None:
         app = web.Application(client_max_size=1024)
         endpoint.mount(app)
-        quiet = logging.getLogger("phantom.http")  # the daemon's, which leaves out what strangers send
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0, logger=quiet)
+        self._runner = runner(app)
         self._connections: set[FastLane] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -33,10 +32,11 @@ class Listener:
     async def open(self, host: str, port: int, context: ssl.SSLContext | None) -> None:
         """Bind and serve. Raises `ConfigError` when the address is taken or not ours."""
         await self._runner.setup()
-        fallback = self._runner.server
-        if fallback is None:
+        server = self._runner.server
+        if server is None:
             raise RuntimeError("aiohttp runner has no server after setup")
         loop = asyncio.get_running_loop()
+        fallback = connections(server)
         try:
             self._server = await loop.create_server(
                 lambda: FastLane({}, fallback, loop, self._connections),

@@ -24,6 +24,7 @@ socket_only = pytest.mark.parametrize("dev", ["socket"], indirect=True)
 http_only = pytest.mark.parametrize("dev", ["http"], indirect=True)
 ANSWER_MS = 15_000
 """Milliseconds until the agent's first answer; generous, since the machine may be busy."""
+expect.set_options(timeout=ANSWER_MS)
 
 HOME = """([side, home]) => {
   const named = (rows, name) => [...document.querySelectorAll(rows)]

@@ -266,4 +266,6 @@ async def test_forged_stale_and_foreign_posts_change_nothing(tmp_path: Path) -> 
         assert (await sender.post_signed("interactive", body, event_id="EvOdd1"))[0] == 400
         await here.quiet()
         assert "Traceback" not in here.daemon.output
-        assert len(here.daemon.events("slack_post_refused")) <= 2
+        told = [one["reason"] for one in here.daemon.events("slack_post_refused")]
+        assert len(told) == len(set(told)), "a line for each reason, not for each post"
+        assert {"bad_signature", "stale", "future", "malformed", "foreign_team"} >= set(told)

@@ -6,13 +6,15 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -214,13 +216,19 @@ async def test_another_question_under_a_used_id_is_a_conflict(tmp_path: Path) ->
     """Nothing of it runs, and whoever sent it does not take the first answer for its own."""
     async with wired(tmp_path) as wire, running(wire):
         first = {"text": "pay 10", "metadata": {"a": 1, "b": 2}, "mode": "async"}
+        told: list[MutableMapping[str, Any]] = []
         for sign in (standard, plain):
             assert (await wire.ask(first, sign=sign, event_id=f"order-{sign.__name__}"))[0] == 202
         for sign in (standard, plain):
             twin = orjson.dumps({"metadata": {"b": 2, "a": 1}, "mode": "async", "text": "pay 10"})
             assert (await wire.post(twin, sign(twin, event_id=f"order-{sign.__name__}")))[0] == 202, "the same question"
-            status, answer = await wire.ask(first | {"text": "pay 1000"}, sign=sign, event_id=f"order-{sign.__name__}")
+            other = first | {"text": "pay 1000"}
+            with structlog.testing.capture_logs() as lines:
+                status, answer = await wire.ask(other, sign=sign, event_id=f"order-{sign.__name__}")
             assert (status, set(answer)) == (409, {"error"})
+            told += [one for one in lines if one["event"] == "webhook_post_refused"]
+        assert [(one["endpoint"], one["reason"]) for one in told] == [("default", "conflict")], "a line for both"
+        assert "fresh id" in told[0]["cure"]
         assert {(one.text, one.logical_id) for one in wire.messages()} == {
             ("pay 10", f"default:{one.message_id}") for one in wire.messages()[:2]
         }

@@ -170,7 +170,8 @@ async def test_strangers_on_its_own_port(tmp_path: Path, caplog: pytest.LogCaptu
         for garbage in (
             b"\x16\x03\x01\x00",
             b"GET / HTTP/1.1\r\nX: \x1b[2J\r\n\r\n",
-            b"POST /bridge HTTP/9\r\n\r\n",
+            b"GET /bridge?shown-to-nobody HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"POST /shown-to-nobody HTTP/9\r\n\r\n",
             b"",
         ):
             reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
@@ -178,6 +179,8 @@ async def test_strangers_on_its_own_port(tmp_path: Path, caplog: pytest.LogCaptu
             writer.write_eof()
             answer = await asyncio.wait_for(reader.read(), 5)
             assert b" 101 " not in answer
+            assert b"shown-to-nobody" not in answer
+            assert b"aiohttp" not in answer, "versions are for those who may log in"
             writer.close()
         assert not caplog.text
         with pytest.raises(ConfigError) as error:

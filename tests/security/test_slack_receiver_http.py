@@ -16,13 +16,14 @@ import aiohttp
 import pytest
 import structlog
 
-from channels.slack.http_receiver import REQUESTS, SECRETS_FOR, Serving, SlackHttpReceiver
+from channels.slack.http_receiver import SECRETS_FOR, Serving, SlackHttpReceiver
 from channels.slack.team import Binding
 from channels.slack.verify import DirectScheme, GatewayScheme
 from phantom.channel import Admission, Envelope, Suggestion
 from phantom.errors import SecretError
 from phantom.health import HealthReport
 from phantom.metrics import PrometheusMeter
+from phantom.refused_posts import REQUESTS
 from phantom.webapp import WebApp
 
 SECRET = "s3cr3t-0123456789abcdef"
@@ -537,10 +538,13 @@ async def test_refusals_write_one_line_in_a_while_without_body_or_signature(stan
             await stand.post({"type": "event_callback", "text": "private-words"}, key="wrong-key")
         stand.clock.at += 11
         await stand.post(EVENT, headers={})
+        await stand.post({"type": "event_callback"}, key="wrong-key")
     assert [(line["event"], line["reason"], line["count"]) for line in lines] == [
         ("slack_post_refused", "bad_signature", 1),
-        ("slack_post_refused", "unsigned", 20),
+        ("slack_post_refused", "unsigned", 1),
+        ("slack_post_refused", "bad_signature", 20),
     ]
+    assert all(line["cure"] for line in lines)
     shown = repr(lines)
     assert "private-words" not in shown
     assert "v1=" not in shown

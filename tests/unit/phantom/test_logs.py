@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2._client
 import pytest
 import structlog
 
@@ -109,6 +110,14 @@ def test_a_library_record_that_does_not_fit_its_arguments_is_still_written() -> 
     stream = started()
     logging.getLogger("some.library").warning(*["%d of %d", "one"])
     assert lines(stream)[0]["event"] == "%d of %d"
+
+
+def test_requests_of_a_models_client_are_no_news() -> None:
+    stream = started()
+    of_client = httpx2._client.logger  # where the client keeps it: a new version may call it otherwise
+    of_client.info("HTTP Request: POST https://models.example.com")
+    of_client.warning("kept")
+    assert [line["event"] for line in lines(stream)] == ["kept"]
 
 
 def test_a_warning_becomes_a_line() -> None:
