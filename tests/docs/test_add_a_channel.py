@@ -57,7 +57,7 @@ async def test_the_daemon_runs_it_as_a_plugin(tmp_path: Path) -> None:
         assert health["channels"]["drop"]["state"] == "ready"
         (tmp_path / "in" / "note1.json").write_text('{"from": "ann", "text": "echo hello"}')
         async with asyncio.timeout(15):
-            while not list((tmp_path / "out").glob("*.txt")):
+            while not any(one.stat().st_size for one in (tmp_path / "out").glob("*.txt")):
                 await asyncio.sleep(0.05)
         (answer,) = (tmp_path / "out").glob("*.txt")
         assert "hello" in answer.read_text()
