@@ -48,7 +48,8 @@ class Reading:
 class FileSecret:
     """One secret's file; a `SecretSource`. Read when constructed, whenever it is refreshed and when it changes.
 
-    `kind` is what its health calls the source, `cure` what to do when there is no file.
+    `kind` is what its health calls the source, `cure` what to do when there is no file. One look is waited for
+    `patience` seconds.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class FileSecret:
         overlap_seconds: float,
         kind: str = "file",
         cure: str = "",
+        patience: float = PATIENCE,
         beside: Callable[[], Sequence[FileSecret]] = tuple,
     ) -> None:
         self.name = name
         self._beside = beside
         self._kind = kind
         self._cure = cure
+        self._patience = patience
         self._paths = tuple(paths)
         self._clock = clock
         self._production = production
@@ -112,7 +115,7 @@ class FileSecret:
     async def read(self) -> Reading | None:
         """Read the file now; None when it does not answer in time. Nothing changes until the result is taken."""
         while (earlier := self._asking) is not None:
-            await asyncio.wait((earlier,), timeout=PATIENCE)
+            await asyncio.wait((earlier,), timeout=self._patience)
             if not earlier.done():
                 return None
             if self._asking is earlier:
@@ -128,7 +131,7 @@ class FileSecret:
         if self._asking is None:
             self._asking = asyncio.ensure_future(ask())
         asking = self._asking
-        done, _ = await asyncio.wait((asking,), timeout=PATIENCE)
+        done, _ = await asyncio.wait((asking,), timeout=self._patience)
         if not done:
             return None
         if self._asking is asking:

@@ -17,7 +17,7 @@ import structlog
 
 from config import secret_names
 from config.beside import beside
-from config.file_secret import FileSecret, Reading, exists
+from config.file_secret import PATIENCE, FileSecret, Reading, exists
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
 from phantom.errors import SecretError
@@ -82,13 +82,20 @@ class FileSecrets(WatchedFiles):
     """All secrets of some folders, the first folder winning; a `SecretOrigin`."""
 
     def __init__(
-        self, folders: Sequence[Path], clock: Clock, *, production: bool, overlap_seconds: float = OVERLAP_SECONDS
+        self,
+        folders: Sequence[Path],
+        clock: Clock,
+        *,
+        production: bool,
+        overlap_seconds: float = OVERLAP_SECONDS,
+        patience: float = PATIENCE,
     ) -> None:
         super().__init__()
         self._folders = tuple(folders)
         self._clock = clock
         self._production = production
         self._overlap = overlap_seconds
+        self._patience = patience
 
     def has(self, name: str) -> bool:
         """Whether there is anything under that name; it may still be unfit."""
@@ -104,6 +111,7 @@ class FileSecrets(WatchedFiles):
                 self._clock,
                 production=self._production,
                 overlap_seconds=self._overlap,
+                patience=self._patience,
                 beside=lambda: beside(name, self._secrets),
             )
             self._secrets[name] = found

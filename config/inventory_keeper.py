@@ -1,7 +1,7 @@
 """Watches the secrets of a running daemon: notes when one is first seen, changes and is used, and what is overdue.
 
-What it knows goes to `inventory_file.py`: at once when something changed, else every minute. What does *not* live here:
-how a change gets to whoever holds the secret (the handles do that themselves).
+What it knows goes to `inventory_file.py`: at once when something changed or is used for the first time, else every
+minute. What does *not* live here: how a change gets to whoever holds the secret (the handles do that themselves).
 """
 
 from __future__ import annotations
@@ -197,8 +197,8 @@ class InventoryKeeper:
 
 
 def _differs(known: Seen, fresh: Seen) -> bool:
-    """Whether the change is one to be kept at once."""
-    was, now = ((one.changes, one.rotation_id, one.gone) for one in (known, fresh))
+    """Whether the change is one to be kept at once. That it was used again is not; the first time is."""
+    was, now = ((one.changes, one.rotation_id, one.gone, one.last_used is None) for one in (known, fresh))
     return was != now
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from config import secret_names
 from config.beside import beside
-from config.file_secret import FileSecret
+from config.file_secret import PATIENCE, FileSecret
 from config.file_secrets import WatchedFiles
 from config.rotating import OVERLAP_SECONDS
 from phantom.clock import Clock
@@ -34,6 +34,7 @@ class PointedFiles(WatchedFiles):
         *,
         production: bool,
         overlap_seconds: float = OVERLAP_SECONDS,
+        patience: float = PATIENCE,
     ) -> None:
         super().__init__()
         self._lookup = lookup
@@ -42,6 +43,7 @@ class PointedFiles(WatchedFiles):
         self._clock = clock
         self._production = production
         self._overlap = overlap_seconds
+        self._patience = patience
 
     def pointer(self, name: str) -> tuple[str, Path] | None:
         """The variable that names the file of the secret `name`, and the file."""
@@ -68,6 +70,7 @@ class PointedFiles(WatchedFiles):
                 self._clock,
                 production=self._production,
                 overlap_seconds=self._overlap,
+                patience=self._patience,
                 kind=KIND,
                 cure=f"create {path}, or correct {variable}",
                 beside=lambda: beside(name, self._secrets),

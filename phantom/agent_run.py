@@ -6,7 +6,6 @@ What does *not* live here: durability (`turns.py`) and how things look (`present
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, assert_never
@@ -23,6 +22,13 @@ log = structlog.get_logger("phantom.turns")
 
 Kind = Literal["final", "failed", "stopped", "approval", "timeout"]
 
+BREATHE_EVERY = 64
+"""Events after which everything else has its turn: an agent may have the next event at hand each time it is asked, and
+then neither a stop nor the limit would ever get to it, nor anybody else's message to the daemon.
+"""
+ENDING_SECONDS = 5.0
+"""How long a cancelled agent may take to end; its turn ends then in any case."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnOutcome:
@@ -38,7 +44,7 @@ class TurnOutcome:
         """The same without secrets, before the text is cut into messages: a secret may stand where it is cut."""
         return replace(
             self,
-            text=outgoing.text(self.text, place="answer", turn=turn, whole=True),
+            text=outgoing.text(sound(self.text), place="answer", turn=turn, whole=True),
             files=outgoing.file_names(self.files, turn=turn),
             buttons=outgoing.buttons(self.buttons, turn=turn),
         )
@@ -65,11 +71,30 @@ class TurnOutcome:
         )
 
 
+def sound(text: str) -> str:
+    """Without halves of surrogate pairs, which no platform and no disk takes: a model's stream may be cut within one.
+    Two that belong together become one character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 class AgentRun:
-    """Runs `agent.reply(turn)` to its end. `limit` and `stall` are seconds."""
+    """Runs `agent.reply(turn)` to its end. `limit`, `stall` and `ending` are seconds."""
 
     def __init__(
-        self, agent: Agent, turn: Turn, presenter: Presenter, clock: Clock, *, limit: float, stall: float
+        self,
+        agent: Agent,
+        turn: Turn,
+        presenter: Presenter,
+        clock: Clock,
+        *,
+        limit: float,
+        stall: float,
+        ending: float = ENDING_SECONDS,
     ) -> None:
         self._agent = agent
         self.turn = turn
@@ -77,6 +102,7 @@ class AgentRun:
         self._clock = clock
         self._limit = limit
         self._stall = stall
+        self._ending = ending
         self._stopped = asyncio.Event()
         self._last_event = clock.monotonic()
 
@@ -99,14 +125,26 @@ class AgentRun:
             minutes = max(1, round(self._limit / 60))
             return TurnOutcome(kind="failed", text=f"I gave up after {minutes} min without an end. Please try again.")
         finally:
-            for task in (work, stop, watch, limit):
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(work, stop, watch, limit, return_exceptions=True)
+            await self._end(work, stop, watch, limit)
+
+    async def _end(self, *tasks: asyncio.Task[Any]) -> None:
+        for task in tasks:
+            task.cancel()
+        ended, late = await asyncio.wait(tasks, timeout=self._ending)
+        for task in ended:
+            if not task.cancelled():
+                task.exception()  # seen: how the run ended is known already
+        if late:
+            cure = "the agent must end when it is cancelled; until then it goes on unheard"
+            log.error("agent_does_not_end", turn=self.turn.id, cure=cure)
 
     async def _consume(self) -> TurnOutcome:
         pieces: list[str] = []
+        count = 0
         async for event in self._agent.reply(self.turn):
+            count += 1
+            if count % BREATHE_EVERY == 0:
+                await asyncio.sleep(0)
             self._last_event = self._clock.monotonic()
             end = self._take(event, pieces)
             if end is not None:
@@ -120,7 +158,7 @@ class AgentRun:
         match event:
             case TextDelta(text=text):
                 pieces.append(text)
-                self._presenter.text(text)
+                self._presenter.text(sound(text))
             case ToolStarted(tool=tool, summary=summary):
                 self._presenter.status(TurnStatus.TOOL, summary or f"Using {tool}…")
             case ToolFinished():

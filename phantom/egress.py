@@ -50,6 +50,8 @@ MAX_UNKNOWN = 3
 BACKOFF_CAP = 30.0
 TELL_SECONDS = 5.0
 """A rate limit that makes a delivery wait for so long is worth a line in the log."""
+SHORTEST_WAIT = 0.05
+"""Seconds, whatever a rate limit says: one that is over already, or says nonsense, must not make a busy loop."""
 MAX_LANES = 5_000
 
 
@@ -196,7 +198,8 @@ class Egress:
             if (error.retry_after or 0.0) >= TELL_SECONDS:
                 seconds = round(error.retry_after or 0.0, 1)
                 log.warning("delivery_waits_for_rate_limit", channel=channel.name, seconds=seconds, cure=error.hint)
-            await self._clock.sleep((error.retry_after or 1.0) + random.uniform(0.0, 0.25))  # noqa: S311 - jitter
+            wait = max(SHORTEST_WAIT, error.retry_after or 1.0)
+            await self._clock.sleep(wait + random.uniform(0.0, 0.25))  # noqa: S311 - jitter
             return True
         if isinstance(error, AuthError | SecretError | MetadataError):
             log.warning("delivery_waits_for_credentials", channel=channel.name, cure=error.hint)

@@ -92,6 +92,7 @@ class Engine:
         )
         self.runner = TurnRunner(database, journal, clock, meter)
         self.queued = QueuedMarks()
+        self._lanes = Lanes(daemon.core.turn_concurrency)
         self.inbox = JournalInbox(journal, self.sessions, meter, daemon.outgoing.redactor.clean_payload)
         rules = daemon.rules()
         commands = Commands(
@@ -124,7 +125,7 @@ class Engine:
             rules=rules,
             runner=self.runner,
             side=side,
-            lanes=Lanes(daemon.core.turn_concurrency),
+            lanes=self._lanes,
             gate=daemon.supervisor,
             queued=self.queued,
             clock=clock,
@@ -169,6 +170,8 @@ class Engine:
             egress=self.egress,
             outgoing=self._daemon.outgoing,
             queued=self.queued,
+            lanes=self._lanes,
+            asks_aside=not core.turns_database,
             clock=self._daemon.clock,
             meter=self._daemon.meter,
             agent=agent,

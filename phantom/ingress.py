@@ -62,7 +62,7 @@ class _Slot:
             return
         self.data = encode(answer, close=self.close)
         lane = self.lane
-        if lane.slots[0] is self:
+        if lane.slots and lane.slots[0] is self:
             lane.flush()
 
 
@@ -309,8 +309,11 @@ class FastLane(asyncio.Protocol):
         slot(answer)
 
     def _linger(self) -> None:
-        """Stop writing, drop what still comes for a bounded while, then close: a reset would eat the answer."""
+        """Stop writing, drop what still comes for a bounded while, then close: a reset would eat the answer. Requests
+        behind the last answer get none; who sent them repeats them on a new connection.
+        """
         self._closing = self._deaf = True
+        self.slots.clear()
         self._disarm()
         if self._transport.is_closing():
             return

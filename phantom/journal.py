@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,11 @@ class Journal:
     def fault(self) -> str:
         """The last write's error, "" while writing works."""
         return self._writer.last_error
+
+    @property
+    def broken(self) -> bool:
+        """Whether it will never write again, until a restart."""
+        return self._writer.broken
 
     @property
     def depth(self) -> int:
@@ -289,17 +294,24 @@ class Journal:
     def _answer(self, dones: Sequence[Callable[[Admission], None]], known: Sequence[bool] | None, stored: bool) -> None:
         """Tell everyone in a batch, in order. Called on the event loop."""
         if not stored:
-            for done in dones:
-                done(_REFUSED)
+            self._tell((done, _REFUSED) for done in dones)
             return
         for arrival in self._arrivals.values():
             arrival.set()
         if known is None:
-            for done in dones:
-                done(_ADMITTED)
+            self._tell((done, _ADMITTED) for done in dones)
             return
-        for done, duplicate in zip(dones, known, strict=True):
-            done(_DUPLICATE if duplicate else _ADMITTED)
+        answers = (_DUPLICATE if duplicate else _ADMITTED for duplicate in known)
+        self._tell(zip(dones, answers, strict=True))
+
+    def _tell(self, answers: Iterator[tuple[Callable[[Admission], None], Admission]]) -> None:
+        try:
+            for done, admission in answers:
+                done(admission)
+        except Exception:
+            # One that fails is its channel's fault; the others of its batch wait for their answers all the same.
+            asyncio.get_running_loop().call_soon(self._tell, answers)
+            raise
 
     def _committed(self, seconds: float, rows: int) -> None:
         """Called in the writer thread."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -28,6 +30,7 @@ class Lanes:
 
     def __init__(self, places: int) -> None:
         self._places = asyncio.Semaphore(places)
+        self._owed: set[asyncio.Task[Any]] = set()
         self._lanes: dict[str, _Lane] = {}
         self._paused = False
 
@@ -41,6 +44,35 @@ class Lanes:
         if lane.task is None and not self._paused:
             lane.task = asyncio.create_task(self._drive(key, lane), name=f"lane {key}")
         return behind
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """For work that waits for a person or an outage: others have its place meanwhile. Its lane keeps waiting.
+
+        Work that ends here, cancelled for example, does not wait for a place first: the one that its lane gives back
+        without having it is taken as soon as there is one.
+        """
+        self._places.release()
+        try:
+            yield
+            await self._places.acquire()
+        except BaseException:
+            owed = asyncio.create_task(self._places.acquire(), name="lane place owed")
+            self._owed.add(owed)
+            owed.add_done_callback(self._owed.discard)
+            raise
+
+    async def wait_aside(self, what: Coroutine[Any, Any, None]) -> None:
+        """Wait for `what`; aside, unless it is there at once."""
+        waiting = asyncio.ensure_future(what)
+        try:
+            await asyncio.wait((waiting,), timeout=0)
+            if not waiting.done():
+                async with self.aside():
+                    await asyncio.wait((waiting,))
+            waiting.result()
+        finally:
+            waiting.cancel()
 
     @property
     def busy(self) -> int:
@@ -68,6 +100,8 @@ class Lanes:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for owed in self._owed:
+            owed.cancel()
 
     async def _drive(self, key: str, lane: _Lane) -> None:
         try:

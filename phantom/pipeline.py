@@ -258,7 +258,7 @@ class Pipeline:
             return AuthorFacts()
         for attempt in itertools.count():
             try:
-                await self._gate.usable(channel.name)
+                await self._intakes.wait_aside(self._gate.usable(channel.name))
                 return await channel.author_facts(message.conversation, message.author.id)
             except (AuthError, SecretError, MetadataError) as error:
                 self._gate.refused(channel.name, error)
@@ -268,7 +268,8 @@ class Pipeline:
                 if not error.retryable:
                     break
             pause = LOOKUP_RETRY_SECONDS[min(attempt, len(LOOKUP_RETRY_SECONDS) - 1)]
-            await self._clock.sleep(max(pause, failure.retry_after or 0.0))
+            async with self._intakes.aside():  # who needs no look-up, and other channels' people, do not wait for it
+                await self._clock.sleep(max(pause, failure.retry_after or 0.0))
         log.warning("author_not_looked_up", channel=channel.name, code=failure.code, cure=failure.hint)
         return None
 

@@ -206,6 +206,8 @@ class Service:
         told = False
         while True:
             await self.clock.sleep(JOURNAL_WATCH_SECONDS)
+            if journal.broken:
+                raise StorageError(journal.fault, hint="the log has the traceback")
             if journal.fault:
                 if not told:
                     cure = f"free space in {self.folder.path} or make it writable; senders try again meanwhile"
@@ -271,7 +273,7 @@ class Service:
             backlog=backlog,
             turns_running=engine.runner.running if engine else 0,
             turns_state=engine.runner.state if engine else "starting",
-            turns_trouble=engine.runner.database.trouble if engine else None,
+            turns_trouble=engine.runner.trouble if engine else None,
             loop_lag=self.watch.lag,
             draining=self._draining,
             warnings=distinct(

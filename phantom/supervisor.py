@@ -165,6 +165,14 @@ class SupervisedChannel:
         log.info("channel_ready", channel=self.channel.name)
         if self.greeting is None or self.greeting.done():
             self.greeting = asyncio.create_task(_greet(self._on_ready, self.channel), name=f"greet {self.channel.name}")
+            self.greeting.add_done_callback(self._greeted)
+
+    def _greeted(self, task: asyncio.Task[None]) -> None:
+        """A courtesy that broke: told, and tried again when the channel comes up the next time."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            trace = "".join(traceback.format_exception(error))
+            log.error("greeting_broke", channel=self.channel.name, error=type(error).__name__, traceback=trace)
 
     def _rest(self, state: str, error: PhantomError, cause: str) -> None:
         self._verdict = ChannelHealth(state=state, detail=error.message, cure=error.hint)
@@ -255,10 +263,15 @@ class Supervisor:
         return errors[0] if errors and all(errors) else None
 
     async def until_fatal(self) -> ConfigError:
-        """Wait until every channel has given up for its configuration."""
+        """Wait until every channel has given up for its configuration. Raises what looking after one ended with: that
+        channel would never come back.
+        """
         never: asyncio.Future[ConfigError] = asyncio.get_running_loop().create_future()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            ended, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in ended:
+                if not task.cancelled():
+                    task.result()
         return self.fatal or await never
 
     async def usable(self, channel: str) -> None:

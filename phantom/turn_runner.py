@@ -39,6 +39,10 @@ APPLICATION_VERSION = "phantom-turn-1"
 what is under way. Raised only when the workflow's steps change in a way that an old checkpoint cannot follow.
 """
 SORRY = "Something went wrong on my side while I was answering. The operator's log has the details."
+JOIN_SECONDS = 0.5
+"""How often it is looked whether a turn that an earlier process began, and that DBOS took up, has ended. There may be
+hundreds of them that wait for an approval.
+"""
 RECHECK_SECONDS = 5.0
 """Seconds after which a turn that waits for an approval looks in PostgreSQL whether it has missed it."""
 
@@ -69,6 +73,8 @@ class TurnRunner:
         """The last attempt to launch DBOS."""
         self._state = "starting"
         self._waiting: dict[int, _Waiting] = {}
+        self._stuck: dict[str, str] = {}
+        """Turns whose checkpoints cannot be written however often that is tried, and why."""
 
     async def load(self, make_services: Callable[[], TurnServices], boot: str) -> None:
         """Import and launch DBOS in worker threads; turns begin when this is done. Waits for a database that is away.
@@ -104,7 +110,16 @@ class TurnRunner:
     @property
     def state(self) -> str:
         """See the class."""
-        return "waiting" if self.database.trouble is not None else self._state
+        return "waiting" if self.trouble is not None else self._state
+
+    @property
+    def trouble(self) -> StorageError | None:
+        """Why turns cannot go on now, with the cure: their database is away, or takes nothing."""
+        if self.database.trouble is not None or not self._stuck:
+            return self.database.trouble
+        why = next(iter(self._stuck.values()))
+        cure = "free space and look at the turns database; they go on by themselves once it can be written"
+        return StorageError(f"{len(self._stuck)} turn(s) cannot be kept: {why}", hint=cure)
 
     @property
     def running(self) -> int:
@@ -159,19 +174,27 @@ class TurnRunner:
         from sqlalchemy.exc import SQLAlchemyError
 
         spoiled = False
-        while True:
-            await self.database.usable()
-            try:
-                if spoiled:
-                    await self._dbos.delete_workflows_async([run])
-                with SetWorkflowID(run):
-                    handle = await self._dbos.start_workflow_async(self._turns.turn_workflow, workflow, channel, seq)
-                return str(await handle.get_result(polling_interval_sec=0.1))
-            except (SQLAlchemyError, sqlite3.Error) as error:
-                if not spoiled:
-                    log.warning("turn_checkpoint_not_written", turn=run, error=type(error).__name__)
-                spoiled = True
-                await asyncio.sleep(RETRY_SECONDS)
+        try:
+            while True:
+                await self.database.usable()
+                try:
+                    if spoiled:
+                        await self._dbos.delete_workflows_async([run])
+                        self._stuck.pop(run, None)
+                    with SetWorkflowID(run):
+                        handle = await self._dbos.start_workflow_async(
+                            self._turns.turn_workflow, workflow, channel, seq
+                        )
+                    return str(await handle.get_result(polling_interval_sec=JOIN_SECONDS))
+                except (SQLAlchemyError, sqlite3.Error) as error:
+                    if spoiled:
+                        self._stuck[run] = _why(error)
+                    else:
+                        log.warning("turn_checkpoint_not_written", turn=run, error=type(error).__name__)
+                    spoiled = True
+                    await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._stuck.pop(run, None)
 
     def stop(self, prefix: str, author: str | None) -> int:
         """Stop running turns in conversations under `prefix`, of one author or (None) of all."""
@@ -259,6 +282,12 @@ class TurnRunner:
             self._turns.configure(None)
         await self.database.aclose()
         self._seal_pool.shutdown(wait=False)
+
+
+def _why(error: Exception) -> str:
+    """SQLite's own words, which quote nothing that anybody said; of others' errors the name alone."""
+    cause = getattr(error, "orig", None) or error
+    return str(cause) if isinstance(cause, sqlite3.Error) else type(cause).__name__
 
 
 def _import_turns(driver: str) -> ModuleType:

@@ -11,6 +11,7 @@ this module behind the listening receivers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import traceback
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ from phantom.errors import ChannelError, PhantomError
 from phantom.feedback import feedback_buttons
 from phantom.ids import part_key
 from phantom.journal import Journal
+from phantom.lanes import Lanes
 from phantom.messages import Button, ButtonStyle, InboundMessage, LocalFile, OutboundMessage, Tone
 from phantom.outgoing import Outgoing
 from phantom.presenter import Presenter, QueuedMarks
@@ -55,6 +57,11 @@ class TurnServices:
     egress: Egress
     outgoing: Outgoing
     queued: QueuedMarks
+    lanes: Lanes
+    asks_aside: bool
+    """Whether a turn that asks a person gives its place away. Not with PostgreSQL: while the server is away, each turn
+    that looks for its answer holds a thread, and there are as many of them as places.
+    """
     clock: Clock
     meter: Meter
     agent: Agent
@@ -116,7 +123,7 @@ async def turn_workflow(turn_id: str, channel_name: str, seq: int) -> str:
     if message is None:
         return "gone"
     channel = services.channel(channel_name)
-    await services.egress.usable(channel)  # a resumed turn may be back before its channel is
+    await services.lanes.wait_aside(services.egress.usable(channel))  # a resumed turn may be back before its channel
     loaded: dict[str, Any] = await DBOS.run_step_async({"name": "load"}, _load, services, turn_id, message)
     resumed = bool(loaded["began"] != _BOOT)
     if resumed:
@@ -290,7 +297,8 @@ async def _ask(
     await DBOS.run_step_async(
         {"name": f"ask-{outcome.approval_id}"}, _post_question, services, channel, turn_id, message, outcome
     )
-    granted = await DBOS.recv_async(outcome.approval_id, timeout_seconds=APPROVAL_SECONDS)
+    async with services.lanes.aside() if services.asks_aside else contextlib.nullcontext():
+        granted = await DBOS.recv_async(outcome.approval_id, timeout_seconds=APPROVAL_SECONDS)
     return bool(granted)
 
 

@@ -6,9 +6,9 @@ has a process id, a session, files and an environment of its own, can be killed 
 the tests of the commands, the proofs and the benchmarks, which start Python each time.
 
 Protocol, over a SOCK_SEQPACKET socket whose number is the only argument: for each daemon one JSON object
-`{argv, env, cwd}` with three file descriptors: its stdout, its stderr, and a pipe for its process id and, when it has
-ended, its return code (two native ints; negative: the signal). What does *not* live here: the other end
-(`preloaded.py`).
+`{argv, env, cwd}` with three file descriptors: its stdout, its stderr, and a pipe for its process id (once it has a
+session of its own: before that, there is no such group to be killed) and, when it has ended, its return code (two
+native ints; negative: the signal). What does *not* live here: the other end (`preloaded.py`).
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def _minded(request: dict[str, Any], stdout: int, stderr: int, status: int) -> d
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     daemon = os.fork()
     if daemon == 0:
-        os.close(status)
         _own(stdout, stderr)
+        os.write(status, struct.pack("i", os.getpid()))
+        os.close(status)
         return request
     os.close(stdout)
     os.close(stderr)
-    os.write(status, struct.pack("i", daemon))
     _, ended = os.waitpid(daemon, 0)
     os.write(status, struct.pack("i", os.waitstatus_to_exitcode(ended)))
     os._exit(0)

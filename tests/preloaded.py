@@ -75,10 +75,11 @@ class Preloaded:
         socket.send_fds(requests, [orjson.dumps(request)], [stdout, stderr, status])
         for file in (stdout, stderr, status):
             os.close(file)
-        pid = await asyncio.to_thread(os.read, told, _INT)  # the first one waits for all the imports
-        if len(pid) != _INT:
+        said = await asyncio.to_thread(os.read, told, _INT)  # the first one waits for all the imports
+        pid = struct.unpack("i", said)[0] if len(said) == _INT else 0
+        if pid <= 0:
             raise RuntimeError("the process that makes daemons has ended; its stderr says why")
-        return Forked(struct.unpack("i", pid)[0], told, await _stream(out), await _stream(err))
+        return Forked(pid, told, await _stream(out), await _stream(err))
 
 
 def install() -> None:

@@ -124,10 +124,7 @@ class DiscordChannel:
             self._install.check(bound.me.application_id)
             self._bound = bound
             self.behaviour.me = bound.me
-            beside = [
-                asyncio.create_task(self._commands.sync(bound.me.application_id), name="discord-commands"),
-                asyncio.create_task(self.behaviour.seal.keep(), name="discord-seal"),
-            ]
+            beside = [asyncio.create_task(self._commands.sync(bound.me.application_id), name="discord-commands")]
 
             def live() -> None:
                 if not ready.is_set():
@@ -229,7 +226,10 @@ class DiscordChannel:
     async def _until_refused(self, serving: Awaitable[None]) -> None:
         """Serve, until a call or the metadata service shows that it cannot go on like this."""
         stop = self._refused
-        tasks = [asyncio.ensure_future(serving)]
+        tasks = [
+            asyncio.ensure_future(serving),
+            asyncio.create_task(self.behaviour.seal.keep(), name="discord-seal"),  # never ends by itself
+        ]
         if self._install.followed:
             tasks.append(asyncio.create_task(self._install.follow(), name="discord-install"))
         try:

@@ -19,7 +19,7 @@ from channels.discord.decode import JSON
 from channels.discord.disk import written
 from channels.discord.rest import DiscordRest
 from phantom.channel import ChannelContext
-from phantom.errors import ChannelError
+from phantom.errors import PhantomError
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class CommandBook:
         self._enabled = enabled
 
     async def sync(self, application: str) -> None:
-        """Register them if they are not what was registered last. Never raises a `ChannelError`."""
+        """Register them if they are not what was registered last. Never raises a `PhantomError`: `trouble` tells."""
         if not self._enabled:
             return
         wanted = definitions(self._name)
@@ -94,7 +94,7 @@ class CommandBook:
             return
         try:
             await self._register(application, wanted)
-        except ChannelError as error:
+        except PhantomError as error:
             self.trouble = error.code
             log.warning("commands_not_registered", channel="discord", code=error.code, cure=error.hint)
             await self._note(known | {scope + _REFUSED: error.code})

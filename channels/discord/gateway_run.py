@@ -151,8 +151,8 @@ class GatewayRun:
             watching = asyncio.create_task(self._watch(client, max_concurrency), name="discord-watch")
             keeping = asyncio.create_task(self._watermark.keep(), name="discord-watermark")
             try:
-                await asyncio.wait((connected, watching), return_when=asyncio.FIRST_COMPLETED)
-                for task in (connected, watching):
+                await asyncio.wait((connected, watching, keeping), return_when=asyncio.FIRST_COMPLETED)
+                for task in (connected, watching, keeping):
                     if task.done():
                         task.result()
                 raise unreachable("the gateway client ended by itself")

@@ -56,7 +56,7 @@ Seen = Callable[[aiohttp.ClientResponse], None]
 def retry_after(header: str) -> float:
     """Seconds to wait, from the header of that name; one when it says nothing."""
     try:
-        return min(max(float(header), 0.0), MAX_RATELIMIT_SECONDS)
+        return min(max(0.0, float(header)), MAX_RATELIMIT_SECONDS)  # 0.0 first: so `nan` is none
     except ValueError:
         return 1.0
 

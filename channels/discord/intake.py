@@ -51,6 +51,10 @@ _MAX_PARKED = 1000
 _TOUCH_SECONDS = 3600.0
 _MAX_PENDING = 512
 """Events on their way into the journal at which no more frames are read: the gateway's buffers hold the rest."""
+MAX_HELD = 5_000
+"""The same for events that the journal could not take, so that a full disk does not fill the memory too. What the
+gateway does not keep for so long is fetched from the channels' history.
+"""
 
 
 class Missed(Protocol):
@@ -116,7 +120,7 @@ class Intake:
     @property
     def behind(self) -> bool:
         """Whether so much is on its way into the journal that nothing more should be read."""
-        return self._pending >= _MAX_PENDING
+        return self._pending >= _MAX_PENDING or len(self._held) >= MAX_HELD
 
     async def caught_up(self) -> None:
         """Wait until half of it is there."""
@@ -268,6 +272,8 @@ class Intake:
             admission = await self._ears.inbox.admit(envelope)
             if admission.stored:
                 self._held.popleft()
+                if len(self._held) == MAX_HELD // 2:
+                    self._eased.set()
                 self._stored(message_id, admission)
             else:
                 await self._clock.sleep(_HELD_PAUSE)

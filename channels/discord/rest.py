@@ -272,6 +272,6 @@ class DiscordRest:
 def _retry_after(error: Any) -> float:
     header = error.response.headers.get("Retry-After", "")
     try:
-        return min(max(float(header), 0.0), _MAX_RETRY_AFTER)
+        return min(max(0.0, float(header)), _MAX_RETRY_AFTER)  # 0.0 first: `nan` is no wait, and makes none of ours
     except ValueError:
         return 1.0

@@ -43,7 +43,7 @@ class TokenSeal:
         self._epoch = self._now()
         self._key = os.urandom(32)
         self._sealing: tuple[int, bytes] = (self._epoch, self._key)
-        self._loaded = self._imported = False
+        self._loaded = self._imported = self._leapt = False
 
     async def load(self) -> None:
         """Read the key, once, or make one; keys of dead tokens go."""
@@ -74,7 +74,9 @@ class TokenSeal:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         epoch = max(self._now(), self._sealing[0])
-        if epoch != self._sealing[0]:
+        if epoch - self._sealing[0] >= _AHEAD:
+            self._leap(epoch)
+        elif epoch != self._sealing[0]:
             self._sealing = (epoch, _onward(self._sealing[1], epoch - self._sealing[0]))
         nonce = os.urandom(_NONCE)
         sealed = AESGCM(self._sealing[1]).encrypt(nonce, token.encode("utf-8", "surrogatepass"), None)
@@ -101,14 +103,26 @@ class TokenSeal:
     async def _forget_dead(self) -> bool:
         """Move on to the oldest key that a living token may need. Whether there was anything to forget."""
         oldest = self._now(-LIFETIME)
-        if oldest <= self._epoch:
+        if oldest <= self._epoch and not self._leapt:
             return False
-        self._key = _onward(self._key, oldest - self._epoch)
-        self._epoch = oldest
-        if self._sealing[0] < oldest:
-            self._sealing = (oldest, self._key)
+        if oldest - self._epoch >= _AHEAD:
+            self._leap(oldest)
+        elif oldest > self._epoch:
+            self._key = _onward(self._key, oldest - self._epoch)
+            self._epoch = oldest
+            if self._sealing[0] < oldest:
+                self._sealing = (oldest, self._key)
+        self._leapt = False
         await self._write()
         return True
+
+    def _leap(self, epoch: int) -> None:
+        """The clock was put on by years, as on a machine that wakes up in 1970. All tokens are dead by it, and the way
+        along the chain would keep the event loop for seconds: another chain begins.
+        """
+        self._epoch, self._key = epoch, os.urandom(32)
+        self._sealing = (epoch, self._key)
+        self._leapt = True
 
     async def _write(self) -> None:
         try:

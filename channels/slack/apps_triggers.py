@@ -30,17 +30,18 @@ class Trigger:
 
 
 class TriggerBook:
-    """Every interaction of the last three seconds that was told of."""
+    """Every interaction of the last `seconds` that was told of."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = TRIGGER_SECONDS) -> None:
+        self.seconds = seconds
         self._open: dict[str, Trigger] = {}
 
     def note(self, found: Trigger) -> None:
-        """Keep it for three seconds from now. Needs a running loop."""
+        """Keep it for its time from now on. Needs a running loop."""
         self._open[found.id] = found
         if len(self._open) > MAX_OPEN:
             self._forget(self._open[next(iter(self._open))])
-        asyncio.get_running_loop().call_later(TRIGGER_SECONDS, self._forget, found)
+        asyncio.get_running_loop().call_later(self.seconds, self._forget, found)
 
     def find(self, interaction: str) -> Trigger:
         """The interaction of that id. Raises `ActionRefused` when it is not known any more."""

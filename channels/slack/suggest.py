@@ -9,10 +9,15 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from channels.slack.decode import mapping, text
 from channels.slack.interactions import ASK_WHERE
 from channels.slack.place import CHANNEL
 from phantom.channel import Inbox, Suggestion
+from phantom.errors import StorageError
+
+log = structlog.get_logger(__name__)
 
 _MAX_OPTIONS = 100
 _MAX_LABEL = 75
@@ -22,7 +27,9 @@ _DEADLINE = 2.5
 
 
 async def options(payload: Mapping[str, Any], inbox: Inbox, tenant: str) -> dict[str, Any]:
-    """The answer to a `block_suggestion`; empty for menus that are not ours and when the engine takes too long."""
+    """The answer to a `block_suggestion`; empty for menus that are not ours, and when the engine takes too
+    long or cannot read them: a post that is never answered holds up all that follow on its connection.
+    """
     if text(payload, "action_id") != ASK_WHERE[1]:
         return {"options": []}
     author = text(mapping(payload, "user"), "id")
@@ -30,6 +37,9 @@ async def options(payload: Mapping[str, Any], inbox: Inbox, tenant: str) -> dict
         async with asyncio.timeout(_DEADLINE):
             rows = await inbox.suggest(CHANNEL, tenant, author, text(payload, "value"))
     except TimeoutError:
+        rows = ()
+    except StorageError as error:
+        log.warning("suggestions_not_read", channel=CHANNEL, what=error.message, cure=error.hint)
         rows = ()
     return {"options": _options(rows)}
 

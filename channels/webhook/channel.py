@@ -29,6 +29,7 @@ from phantom.channel import ChannelContext, ChannelHealth, Envelope, Inbox, Text
 from phantom.errors import AuthError, ConnectError, ConversationGone, MessageRejected, StorageError
 from phantom.events import InboundEvent
 from phantom.messages import OutboundMessage, Outcome, Receipt
+from phantom.sealing import DamagedRow
 from phantom.secrets import Secret
 from phantom.webhooks import SignedRoute
 
@@ -197,9 +198,15 @@ class WebhookChannel:
         return None if found is None else Receipt(outcome=Outcome.SENT, message_ids=(found,), sent_at=since)
 
     async def _tell(self, task_id: str | None, endpoint: str) -> None:
-        """Something was kept: answer whoever waits for it."""
+        """Something was kept: answer whoever waits for it. It stays kept where a damaged row forbids to show it:
+        sending it again and again would not mend that.
+        """
         self._callbacks.wake()
-        task = None if task_id is None else await self._store.find(task_id, endpoint)
+        try:
+            task = None if task_id is None else await self._store.find(task_id, endpoint)
+        except DamagedRow as error:
+            log.error("webhook_task_does_not_open", task=task_id, what=error.message, cure=error.hint)
+            return
         if task is not None and task.settled:
             self._waiting.settle(task)
 

@@ -153,12 +153,14 @@ class SecretFile:
             yield
 
     def _mark(self) -> tuple[int, ...] | None:
-        """The change time is in it, since `chmod` may be the cure."""
+        """Mode and change time are in it: `chmod` may be the cure, or what was wrong. The time alone stands still for
+        some milliseconds.
+        """
         try:
             about = self.path.stat()
         except OSError:
             return None
-        return about.st_ino, about.st_mtime_ns, about.st_ctime_ns, about.st_size
+        return about.st_ino, about.st_mode, about.st_mtime_ns, about.st_ctime_ns, about.st_size
 
 
 def _axis(ids: tuple[str, ...] | None) -> frozenset[str] | None:

@@ -17,10 +17,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from phantom.channel import Admission
 from phantom.errors import StorageError
 from phantom.sealing import PLAIN, AtRest, place_of
 from phantom.storage import schema
+
+log = structlog.get_logger("phantom.storage")
 
 T = TypeVar("T")
 
@@ -35,6 +39,8 @@ MAX_ROWS = 128
 
 _KEY, _BODY = 0, 3
 """Where key and body stand among them."""
+_OF_THE_JOB = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, StorageError)
+"""What a job raises is told to whoever asked for it."""
 
 _INSERTS = [
     "INSERT OR IGNORE INTO inbox (key, kind, received_at, body, state) VALUES " + ",".join(["(?,?,?,?,?)"] * n)  # noqa: S608
@@ -69,6 +75,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
         self.last_error: str = ""
+        self.broken = False
+        """The thread has ended although nobody asked it to."""
         self.at_rest: AtRest = PLAIN
         """Seals bodies, in the thread."""
         self.depth = 0
@@ -113,7 +121,7 @@ class Writer:
         if dones:
             self._settle_admits(dones, None, False)
         closed = StorageError("the journal is closed", hint="the daemon stops; its next start goes on")
-        self._settle_jobs([(future, None, closed) for _, future, _ in jobs])
+        self._settle_jobs([(future, None, closed) for _, future, _ in jobs if not future.done()])
 
     def close(self) -> None:
         """Commit what was flushed, then end the thread."""
@@ -144,43 +152,86 @@ class Writer:
         return future
 
     def _serve(self) -> None:
-        while (piece := self._pieces.get()) is not None:
-            values, dones, jobs = piece
-            with contextlib.suppress(queue.Empty):
-                while len(dones) < MAX_ROWS and (more := self._pieces.get_nowait()) is not None:
-                    values += more[0]
-                    dones += more[1]
-                    jobs += more[2]
-                if len(dones) < MAX_ROWS:
-                    self._pieces.put(None)  # the end came while gathering: meet it again after this commit
-            for first in range(0, len(dones), MAX_ROWS):
-                last = first + MAX_ROWS
-                self._commit_admits(values[first * COLUMNS : last * COLUMNS], dones[first:last])
-            joint = [one for one in jobs if not one[2]]
-            if joint:
-                self._commit_jobs(joint)
-            for one in jobs:
-                if one[2]:
-                    self._run_alone(one)
+        piece: _Piece | None = None
+        try:
+            while (piece := self._pieces.get()) is not None:
+                self._work_off(piece)
+        finally:
+            if piece is not None:
+                self._break_down(piece)
+
+    def _work_off(self, piece: _Piece) -> None:
+        """Commit a piece and whatever waits behind it. What is answered is taken out of it."""
+        values, dones, jobs = piece
+        with contextlib.suppress(queue.Empty):
+            while len(dones) < MAX_ROWS and (more := self._pieces.get_nowait()) is not None:
+                values += more[0]
+                dones += more[1]
+                jobs += more[2]
+            if len(dones) < MAX_ROWS:
+                self._pieces.put(None)  # the end came while gathering: meet it again after this commit
+        while dones:
+            self._commit_admits(values[: MAX_ROWS * COLUMNS], dones[:MAX_ROWS])
+            del values[: MAX_ROWS * COLUMNS], dones[:MAX_ROWS]
+        joint = [one for one in jobs if not one[2]]
+        if joint:
+            self._commit_jobs(joint)
+        for one in jobs:
+            if one[2]:
+                self._run_alone(one)
+
+    def _break_down(self, piece: _Piece) -> None:
+        """The thread ends of something that nobody foresaw; its traceback is on its way to the log."""
+        self.broken = True
+        self._fail("the thread that writes the journal broke")
+        self._call_loop(lambda: self._give_up(piece))
+
+    def _give_up(self, piece: _Piece) -> None:
+        """Nobody shall wait for a thread that is no more: what waits is refused, and what will come is."""
+        self._ended = True
+        self._refuse(piece)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                left = self._pieces.get_nowait()
+                if left is not None:
+                    self._refuse(left)
 
     def _commit_admits(self, values: list[object], dones: list[AdmitDone]) -> None:
         """One statement, one implicit transaction."""
         started = time.perf_counter()
-        if self.at_rest.ever_sealed:
-            for first in range(0, len(values), COLUMNS):
-                body, key = values[first + _BODY], values[first + _KEY]
-                if isinstance(body, bytes):
-                    values[first + _BODY] = self.at_rest.seal(body, place_of("inbox", "body", str(key)))
         try:
-            inserted = self._connection.execute(_INSERTS[len(dones)], values)
-            known = None if inserted.rowcount == len(dones) else self._known(values, inserted)
+            stored = self._sealed(values)
+            inserted = self._connection.execute(_INSERTS[len(dones)], stored)
+            known = None if inserted.rowcount == len(dones) else self._known(stored, inserted)
         except sqlite3.Error as error:
             self._fail(str(error))
             self._call_loop(lambda: self._settle_admits(dones, None, False))
             return
+        except (ValueError, OverflowError) as error:
+            self._commit_apart(values, dones, error)
+            return
         self.last_error = ""
         self._on_commit(time.perf_counter() - started, len(dones))
         self._call_loop(lambda: self._settle_admits(dones, known, True))
+
+    def _commit_apart(self, values: list[object], dones: list[AdmitDone], error: Exception) -> None:
+        """One row cannot be stored, whatever the disk does (its key is no valid Unicode): the others shall be."""
+        if len(dones) == 1:
+            log.error("event_cannot_be_stored", error=type(error).__name__)
+            self._call_loop(lambda: self._settle_admits(dones, None, False))
+            return
+        for number, done in enumerate(dones):
+            self._commit_admits(values[number * COLUMNS : (number + 1) * COLUMNS], [done])
+
+    def _sealed(self, values: list[object]) -> list[object]:
+        if not self.at_rest.ever_sealed:
+            return values
+        sealed = list(values)
+        for first in range(0, len(values), COLUMNS):
+            body, key = values[first + _BODY], values[first + _KEY]
+            if isinstance(body, bytes):
+                sealed[first + _BODY] = self.at_rest.seal(body, place_of("inbox", "body", str(key)))
+        return sealed
 
     def _known(self, values: list[object], inserted: sqlite3.Cursor) -> list[bool]:
         """Which rows of the batch were there before it, or came earlier in it."""
@@ -225,6 +276,8 @@ class Writer:
         except (sqlite3.Error, OSError) as error:
             cure = "check free space and permissions"
             result = future, None, StorageError(f"the journal's file could not be tended: {error}", hint=cure)
+        except _OF_THE_JOB as error:
+            result = future, None, error
         self._call_loop(lambda: self._settle_jobs([result]))
 
     def _run_one(self, job: Callable[[sqlite3.Connection], Any]) -> tuple[Any, BaseException | None]:
@@ -237,7 +290,7 @@ class Writer:
                 self._undo()
                 return None, error
             raise
-        except (ValueError, TypeError, LookupError, StorageError) as error:
+        except _OF_THE_JOB as error:
             self._undo()
             return None, error
         self._connection.execute("RELEASE job")
@@ -250,7 +303,7 @@ class Writer:
     def _settle_jobs(self, results: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
         self.depth -= len(results)
         for future, value, error in results:
-            if future.cancelled():
+            if future.done():  # whoever asked has gone away
                 continue
             if error is None:
                 future.set_result(value)

@@ -110,11 +110,11 @@ class ChannelConformance:
         async with self.make() as bench:
             async with running(bench):
                 pass  # what is kept for the next run (a connection, a server's side of it) may stay
-            before = await settled_tasks(0)
+            before = await settled_tasks(0, 0.5)
             for _ in range(3):
                 async with running(bench):
                     pass
-            left = await settled_tasks(len(before)) - before
+            left = await settled_tasks(2, READY_WITHIN, beside=before)
             names = sorted(task.get_name() for task in left)
             require(len(left) < 3, f"a cancelled `run` leaves no tasks behind, but: {names}")
 

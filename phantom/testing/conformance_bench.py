@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -15,7 +15,7 @@ from typing import Protocol
 from phantom.channel import Admission, Channel, Envelope, Suggestion
 from phantom.messages import ConversationRef
 
-READY_WITHIN = 10.0
+READY_WITHIN = 30.0
 """Seconds until a channel must be ready."""
 
 
@@ -133,12 +133,14 @@ async def running(
         await asyncio.wait((work, waiting))
 
 
-async def settled_tasks(wanted: int, within: float = 0.5) -> set[asyncio.Task[object]]:
-    """The tasks of the loop, once there are no more than `wanted` or the time is up."""
+async def settled_tasks(
+    most: int, within: float, *, beside: Set[asyncio.Task[object]] = frozenset()
+) -> Set[asyncio.Task[object]]:
+    """The tasks of the loop that are not among `beside`, once there are at most `most` or the time is up."""
     deadline = asyncio.get_running_loop().time() + within
-    while len(asyncio.all_tasks()) > wanted and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+    while len(asyncio.all_tasks() - beside) > most and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    return asyncio.all_tasks()
+    return asyncio.all_tasks() - beside
 
 
 def mutations(envelope: Envelope) -> list[Envelope]:

@@ -19,6 +19,7 @@ import random
 import signal
 import socket
 import sys
+import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -83,12 +84,12 @@ class DaemonProcess:
         cwd: Path | None = None,
         python_path: Sequence[Path] = (),
         port: int | None = None,
-        ready_within: float = 20.0,
+        ready_within: float = 60.0,
         command: Sequence[str] = START,
         before_exec: Callable[[], None] | None = None,
     ) -> None:
         self.data_dir = data_dir
-        self.port = free_port() if port is None else port
+        self.port = kept_port(self) if port is None else port
         self.env = _environment(env, data_dir, self.port, python_path)
         self.lines: list[str] = []
         """Everything that it printed, over all starts."""
@@ -182,14 +183,14 @@ class DaemonProcess:
         """SIGTERM; it drains."""
         self._signal(signal.SIGTERM)
 
-    async def wait(self, within: float = 30.0) -> int:
+    async def wait(self, within: float = 60.0) -> int:
         """Wait for its end and return the exit status (negative: the signal). Raises `TimeoutError`."""
         async with asyncio.timeout(within):
             status = await self._child.wait()
             await self._finish()
         return status
 
-    async def stop(self, within: float = 30.0) -> int:
+    async def stop(self, within: float = 60.0) -> int:
         """SIGTERM and wait for the end."""
         self.terminate()
         return await self.wait(within)
@@ -220,7 +221,7 @@ class DaemonProcess:
         samples = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
 
-    async def until(self, holds: Callable[[dict[str, Any]], bool], within: float = 15.0) -> dict[str, Any]:
+    async def until(self, holds: Callable[[dict[str, Any]], bool], within: float = 30.0) -> dict[str, Any]:
         """Wait until the health document satisfies `holds`, and return it. Raises `TimeoutError` with the last one."""
         health: dict[str, Any] = {}
         try:
@@ -236,7 +237,7 @@ class DaemonProcess:
         found = [_line(line) for line in self.lines]
         return [line for line in found if line.get("event") == name]
 
-    async def until_logged(self, name: str, count: int = 1, within: float = 15.0) -> list[dict[str, Any]]:
+    async def until_logged(self, name: str, count: int = 1, within: float = 30.0) -> list[dict[str, Any]]:
         """Wait until `count` lines of event `name` were logged. Raises `TimeoutError`."""
         try:
             async with asyncio.timeout(within):
@@ -305,7 +306,7 @@ class DaemonProcess:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
         return self._session
 
 
@@ -341,14 +342,34 @@ def gateway_env(slack: FakeSlack, metadata: FakeMetadata, *, secret: str = GATEW
 
 def free_port() -> int:
     """A port that nobody listens on now, and that no outgoing connection will take."""
+    with _bound() as found:
+        return int(found.getsockname()[1])
+
+
+def kept_port(owner: object) -> int:
+    """A free port that stays `owner`'s, whether its server runs or not, until that object is gone: another test run
+    finds it taken. A server that sets SO_REUSEADDR, as asyncio's and PostgreSQL do, may listen there; on Linux, and
+    elsewhere nothing is kept.
+    """
+    found = _bound()
+    port = int(found.getsockname()[1])
+    if sys.platform == "linux":
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # set before the bind, it would let two in
+        weakref.finalize(owner, os.close, found.detach())
+    else:
+        found.close()
+    return port
+
+
+def _bound() -> socket.socket:
+    """Does not listen: a connection to it is refused."""
     choose = random.SystemRandom()
     for _ in range(200):
-        port = choose.choice(_PORTS)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
+        found = socket.socket()
+        with contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", choose.choice(_PORTS)))
+            return found
+        found.close()
     raise RuntimeError("no free port was found")
 
 

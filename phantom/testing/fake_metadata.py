@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -88,6 +89,7 @@ class FakeMetadata:
         self._arrived = asyncio.Condition()
         self._runner: web.AppRunner | None = None
         self._port = 0
+        self._kept: socket.socket | None = None
         for name, text in (secrets or {}).items():
             self.rotate(name, text)
 
@@ -104,6 +106,9 @@ class FakeMetadata:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.go_down()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     # --- secrets ---
 
@@ -207,9 +212,20 @@ class FakeMetadata:
         app.router.add_route("*", "/{path:.*}", self._answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handle_signals=False)
         await runner.setup()
+        if self._kept is None:
+            self._kept = self._keep_port()
         await web.TCPSite(runner, "127.0.0.1", self._port, reuse_address=True).start()
-        self._port = runner.addresses[0][1]
         self._runner = runner
+
+    def _keep_port(self) -> socket.socket:
+        """Take the port until the end, so that nobody else gets it while the service is down. This socket does not
+        listen; servers of ours may, since both have SO_REUSEADDR.
+        """
+        kept = socket.socket()
+        kept.bind(("127.0.0.1", self._port))  # alone: set before this, the option would let two in
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port = int(kept.getsockname()[1])
+        return kept
 
     # --- what arrived ---
 
@@ -217,7 +233,7 @@ class FakeMetadata:
         """How many requests came whose path ends with `path`."""
         return sum(one.path.endswith(path) and one.method.startswith(method) for one in self.requests)
 
-    async def wait_for(self, count: int, path: str = "", *, timeout: float = 15.0) -> None:  # noqa: ASYNC109
+    async def wait_for(self, count: int, path: str = "", *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Return once `count` requests came whose path ends with `path`. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout), self._arrived:
             await self._arrived.wait_for(lambda: self.count(path) >= count)

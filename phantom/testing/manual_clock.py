@@ -51,7 +51,7 @@ class ManualClock:
         """How many tasks wait for this clock now."""
         return len(self._live())
 
-    async def wait_for_sleepers(self, count: int = 1, *, timeout: float = 15.0) -> None:  # noqa: ASYNC109
+    async def wait_for_sleepers(self, count: int = 1, *, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Return once `count` tasks or more wait for this clock. Raises `TimeoutError` after `timeout` real seconds."""
         async with asyncio.timeout(timeout):
             await self._sleepers_seen(count)
@@ -85,7 +85,7 @@ class ManualClock:
         self._move_to(end)
         await self._settle()
 
-    async def run(self, work: Coroutine[Any, Any, T], *, timeout: float = 10.0) -> T:  # noqa: ASYNC109
+    async def run(self, work: Coroutine[Any, Any, T], *, timeout: float = 30.0) -> T:  # noqa: ASYNC109
         """The result of `work`, moving the clock on to the next deadline whenever a task waits for it.
 
         For code that waits for the network and for this clock by turns. Bounded by `timeout` real seconds.

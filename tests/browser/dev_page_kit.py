@@ -22,8 +22,10 @@ DISCORD = {"socket": "gateway", "http": "http"}
 socket_only = pytest.mark.parametrize("dev", ["socket"], indirect=True)
 """For what does not depend on how events arrive: what the page draws, its keys, small screens."""
 http_only = pytest.mark.parametrize("dev", ["http"], indirect=True)
-ANSWER_MS = 15_000
+ANSWER_MS = 30_000
 """Milliseconds until the agent's first answer; generous, since the machine may be busy."""
+RESTART_MS = 60_000
+"""The same for a channel that has to come back."""
 expect.set_options(timeout=ANSWER_MS)
 
 HOME = """([side, home]) => {
@@ -36,6 +38,16 @@ HOME = """([side, home]) => {
   document.querySelector("#write").value = "";
 }"""
 """Presses the platform, the owner and the conversation."""
+
+WATCH = """() => {
+  window.seen = [];
+  const look = () => {
+    window.seen.push(document.querySelector("#activity").textContent);
+    for (const one of document.querySelectorAll("[data-author=agent]:has(.context)")) window.seen.push(one.textContent);
+  };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+"""Takes down who is typing and what shows as progress, however short a time it is there."""
 
 
 def chromium_path() -> str:
@@ -85,7 +97,7 @@ def running_dev(transport: str, folder: Path, *arguments: str) -> Iterator[Runni
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                status = process.wait(15)
+                status = process.wait(60)
             finally:
                 process.kill()
     assert status == 0, errors.read_text()
@@ -164,6 +176,23 @@ class Workspace:
         """Rows behind the scenes, newest first."""
         extra = "".join(f'[data-{name}="{value}"]' for name, value in attributes.items())
         return self.page.locator(f'#entries > [data-sort="{sort}"]{extra}', has_text=about)
+
+    def quiet(self, text: str) -> None:
+        """Wait until Slack's events about the answered message `text` are acked: also those of Phantom's own answer
+        and of its mark, which come later, and which a fault that is armed now would befall.
+        """
+        marked = '#entries > [data-type="reaction_added"][data-state="acked"]'  # newest first: it stands before
+        expect(self.page.locator(f'{marked} ~ [data-sort="delivery"]', has_text=text).first).to_be_attached()
+        for state in ("sending", "retrying"):
+            expect(self.page.locator(f'#entries > [data-side="slack"][data-state="{state}"]')).to_have_count(0)
+
+    def watch(self) -> None:
+        """Begin to take down what `showed` tells."""
+        self.page.evaluate(WATCH)
+
+    def showed(self, text: str) -> bool:
+        """Whether `text` was shown since `watch`, as a progress message or by who is typing."""
+        return bool(self.page.evaluate("(text) => window.seen.some((one) => one.includes(text))", text))
 
     def disturb(self, what: str) -> None:
         """Press one of the switches."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
-from tests.browser.dev_page_kit import ANSWER_MS, RunningDev, Workspace, http_only, socket_only
+from tests.browser.dev_page_kit import ANSWER_MS, RESTART_MS, RunningDev, Workspace, http_only, socket_only
 
 pytestmark = pytest.mark.browser
 
@@ -16,6 +16,7 @@ def settled(place: Workspace, text: str) -> None:
     """One more message, answered: whatever was under way in this conversation before it has ended."""
     place.say(f"echo {text}")
     place.answered(text)
+    place.quiet(f"echo {text}")
 
 
 def test_a_redelivered_event_is_answered_once(place: Workspace) -> None:
@@ -33,7 +34,7 @@ def test_a_redelivered_event_is_answered_once(place: Workspace) -> None:
 
 
 def test_a_lost_ack_is_delivered_again_and_answered_once(place: Workspace) -> None:
-    settled(place, "before the ack is lost")  # else what the page posts when it is opened may be what goes unacked
+    settled(place, "before the ack is lost")  # else another test's event may be what goes unacked
     place.disturb("lose_ack")
     expect(place.page.locator('#controls [data-do="lose_ack"]')).to_have_attribute("aria-pressed", "true")
     place.say("echo acked in vain")
@@ -46,6 +47,7 @@ def test_a_lost_ack_is_delivered_again_and_answered_once(place: Workspace) -> No
 @http_only
 def test_a_forged_post_is_refused_and_the_honest_retry_is_answered_once(place: Workspace) -> None:
     expect(place.page.locator('#controls [data-do="drop_socket"]')).to_have_count(0)
+    settled(place, "before the forgeries")
     for switch, text in (("corrupt", "wrongly signed"), ("stale", "signed long ago")):
         place.disturb("hold")
         place.say(f"echo {text}")
@@ -72,7 +74,9 @@ def test_recorded_bytes_cannot_be_replayed_into_a_second_answer(place: Workspace
 
 
 def test_held_events_wait_and_go_in_order(place: Workspace) -> None:
+    settled(place, "before all waits")
     place.disturb("hold")
+    expect(place.page.locator('#controls [data-do="release"]', has_text="Release 0")).to_be_visible()
     for text in ("held one", "held two"):
         place.say(f"echo {text}")
         expect(place.entry(f"echo {text}", state="held")).to_have_count(1)
@@ -102,7 +106,7 @@ def test_a_revoked_token_stops_the_channel_until_it_is_rotated(place: Workspace)
     place.say("echo with a revoked token")
     expect(page.locator("#status")).to_have_attribute("data-mood", "bad", timeout=ANSWER_MS)
     place.disturb("rotate")
-    expect(page.locator("#status")).to_have_attribute("data-mood", "ok", timeout=30_000)
+    expect(page.locator("#status")).to_have_attribute("data-mood", "ok", timeout=RESTART_MS)
     place.answered("with a revoked token")
 
 

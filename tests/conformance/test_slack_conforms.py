@@ -113,8 +113,10 @@ class Tenant:
 
 
 @asynccontextmanager
-async def bench(slack: FakeSlack, settings: SlackSettings) -> AsyncIterator[SlackBench]:
-    """The channel that the settings ask for; over HTTP its route is served by Phantom's own server."""
+async def bench(slack: FakeSlack, settings: SlackSettings, patience: float = 30.0) -> AsyncIterator[SlackBench]:
+    """The channel that the settings ask for; over HTTP its route is served by Phantom's own server. Slack waits
+    `patience` seconds for an acknowledgement.
+    """
     meter = PrometheusMeter()
     with TemporaryDirectory() as folder:
         channel = build(settings, Tenant(slack, Path(folder)).context(meter))
@@ -132,9 +134,9 @@ async def bench(slack: FakeSlack, settings: SlackSettings) -> AsyncIterator[Slac
         )
         if settings.transport == "http":
             address = f"http://127.0.0.1:{web.port}"
-            slack.deliver_over_http(address, profile="gateway", secret=SIGNING, schedule=ONCE)
+            slack.deliver_over_http(address, profile="gateway", secret=SIGNING, timeout=patience, schedule=ONCE)
         else:
-            slack.sockets.ack_timeout, slack.sockets.schedule = 0.5, ONCE
+            slack.sockets.ack_timeout, slack.sockets.schedule = patience, ONCE
         try:
             yield SlackBench(slack, channel, root.ts)
         finally:
@@ -147,6 +149,12 @@ async def _no_report() -> HealthReport:
 
 
 class TestSlackOverSocketMode(ChannelConformance):
+    patience = 30.0
+
+    async def test_what_is_not_stored_is_not_acknowledged(self) -> None:
+        self.patience = 0.5  # nothing says that no acknowledgement will come: this is how long it is waited for
+        await super().test_what_is_not_stored_is_not_acknowledged()
+
     @asynccontextmanager
     async def make(self) -> AsyncIterator[Bench]:
         async with FakeSlack() as slack:
@@ -155,7 +163,7 @@ class TestSlackOverSocketMode(ChannelConformance):
                 app_token=held("slack_app_token", slack.app_token),
                 api_base_url=slack.api_url,
             )
-            async with bench(slack, settings) as found:
+            async with bench(slack, settings, self.patience) as found:
                 yield found
 
 

@@ -55,8 +55,10 @@ async def test_the_daemon_runs_it_as_a_plugin(tmp_path: Path) -> None:
     async with DaemonProcess(env=env, data_dir=tmp_path / "data", python_path=[tmp_path]) as daemon:
         health = await daemon.health()
         assert health["channels"]["drop"]["state"] == "ready"
-        (tmp_path / "in" / "note1.json").write_text('{"from": "ann", "text": "echo hello"}')
-        async with asyncio.timeout(15):
+        note = tmp_path / "in" / "note1.part"
+        note.write_text('{"from": "ann", "text": "echo hello"}')
+        note.rename(note.with_suffix(".json"))  # whole or not at all: the daemon looks 20 times a second
+        async with asyncio.timeout(30):
             while not any(one.stat().st_size for one in (tmp_path / "out").glob("*.txt")):
                 await asyncio.sleep(0.05)
         (answer,) = (tmp_path / "out").glob("*.txt")

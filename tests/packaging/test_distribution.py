@@ -81,6 +81,6 @@ def test_an_unpacked_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
     )
     assert said.stdout.startswith("phantom")

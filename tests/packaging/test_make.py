@@ -16,7 +16,7 @@ TARGETS = ("setup", "run", "test", "check", "fix", "docs", "bench")
 def make(*arguments: str, cwd: Path = ROOT, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
     environ = {"PATH": path, "HOME": str(cwd)}
     command = [shutil.which("make") or "make", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=100, check=False)
 
 
 def test_make_alone_lists_every_target() -> None:

@@ -32,18 +32,18 @@ async def test_a_frozen_server_freezes_nobody_else(tmp_path: Path) -> None:
             await here.begun("slow")
             with server.frozen():
                 here.open("slow")
-                health = await here.daemon.until(lambda found: found["turns"]["state"] == "waiting", 40)
+                health = await here.daemon.until(lambda found: found["turns"]["state"] == "waiting", 90)
                 assert "has not answered" in health["turns"]["fault"]
                 question = await here.tell("meanwhile")
                 await here.slack.settled()
                 assert not here.said(question)
-                assert health["loop_lag_seconds"] < 0.5
-            await here.answered(gate, "passed slow", 60)
-            await here.answered(question, "heard: meanwhile", 60)
+                assert health["loop_lag_seconds"] < 5, "it waits for the server no longer than for a busy machine"
+            await here.answered(gate, "passed slow", 90)
+            await here.answered(question, "heard: meanwhile", 90)
             await here.quiet()
             assert [len(here.said(one)) for one in (gate, question)] == [1, 1]
             with server.frozen():
-                await here.daemon.until(lambda found: found["turns"]["state"] == "waiting", 40)
+                await here.daemon.until(lambda found: found["turns"]["state"] == "waiting", 90)
                 began = time.monotonic()
                 assert await here.daemon.stop(60) == 0
                 print(f"stopped in {time.monotonic() - began:.1f} s")

@@ -23,4 +23,4 @@ pytestmark = [
 async def test_nobody_is_refused_while_the_database_password_rotates(tmp_path: Path) -> None:
     with postgres() as server:
         figures = await password_of_the_database(server, tmp_path, ROUNDS)
-    assert figures["slowest"] < 15
+    assert figures["slowest"] < 60

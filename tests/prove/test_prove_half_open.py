@@ -19,6 +19,6 @@ async def test_a_half_open_socket_is_left_behind_and_nothing_is_lost(tmp_path: P
     async with world(tmp_path) as here:
         here.slack.sockets.half_open()
         question = await here.ask("into the void")
-        await here.answered(question, "heard: into the void", within=90)
+        await here.answered(question, "heard: into the void", within=150)
         await here.quiet()
         assert here.said(question) == ["heard: into the void"]

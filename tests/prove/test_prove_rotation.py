@@ -31,11 +31,11 @@ async def test_nobody_is_refused_while_secrets_rotate(
 ) -> None:
     figures = await rotate(tmp_path, ROUNDS)
     assert figures["forged"] > ROUNDS
-    assert figures["slowest"] < 15
+    assert figures["slowest"] < 60
 
 
 @pytest.mark.parametrize("kind", ["env", "files"])
 async def test_no_post_is_refused_while_commands_rotate_the_webhook_secret(tmp_path: Path, kind: str) -> None:
     figures = await rotation_webhook.secret_of_webhooks(tmp_path, ROUNDS, kind)
     assert figures["forged"] > ROUNDS
-    assert figures["slowest"] < 15
+    assert figures["slowest"] < 60

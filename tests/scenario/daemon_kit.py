@@ -41,13 +41,13 @@ class World:
         """What the bot's answers in the message's thread (or later in the DM) show."""
         return [reply.shown for reply in self.slack.replies(message)]
 
-    async def answered(self, message: FakeMessage, text: str, within: float = 15.0) -> FakeMessage:
+    async def answered(self, message: FakeMessage, text: str, within: float = 30.0) -> FakeMessage:
         """The reply that shows `text`. Raises `TimeoutError` with the daemon's output."""
         return await self.until(
             lambda: next((one for one in self.slack.replies(message) if text in one.shown), None), within
         )
 
-    async def until(self, holds: Callable[[], T | None], within: float = 15.0) -> T:
+    async def until(self, holds: Callable[[], T | None], within: float = 30.0) -> T:
         """Wait until the workspace is so. Raises `TimeoutError` with the daemon's output."""
         try:
             found = await self.slack.wait_for(holds, timeout=within)
@@ -68,7 +68,7 @@ class World:
 
     async def begun(self, gate: str) -> None:
         """Wait until the agent stands before the gate."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not (self.gates / f"{gate}.begun").exists():
                 await asyncio.sleep(0.01)
 
@@ -77,11 +77,25 @@ class World:
         (self.gates / gate).touch()
 
 
+async def soon(holds: Callable[[], object], within: float = 30.0) -> None:
+    """Wait for something that tells nobody of its changes. Raises `TimeoutError`."""
+    async with asyncio.timeout(within):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def world(
-    tmp_path: Path, transport: str = "socket", *, env: Mapping[str, str] | None = None, start: bool = True
+    tmp_path: Path,
+    transport: str = "socket",
+    *,
+    env: Mapping[str, str] | None = None,
+    start: bool = True,
+    ack_within: float = 3.0,
 ) -> AsyncIterator[World]:
-    """One daemon in its world, by default already ready."""
+    """One daemon in its world, by default already ready. `ack_within`: seconds that Slack waits for an ack, after which
+    a click or a command is lost; on a machine that is busy a daemon may take longer than Slack's own three.
+    """
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(FakeSlack(transport=transport))
         metadata = await stack.enter_async_context(FakeMetadata())
@@ -96,9 +110,11 @@ async def world(
         stack.push_async_callback(daemon.aclose)
         quick = RetrySchedule((0.1,), forever=True)
         if transport == "http":
-            slack.deliver_over_http(daemon.url, profile="gateway", secret=GATEWAY_SECRET, schedule=quick)
+            slack.deliver_over_http(
+                daemon.url, profile="gateway", secret=GATEWAY_SECRET, schedule=quick, timeout=ack_within
+            )
         else:
-            slack.sockets.schedule = quick
+            slack.sockets.schedule, slack.sockets.ack_timeout = quick, ack_within
         if start:
             await daemon.start()
         yield World(slack, daemon, gates, metadata)

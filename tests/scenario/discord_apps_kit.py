@@ -55,7 +55,7 @@ class Apps:
 
     async def event(self, name: str, count: int = 1) -> AppEvent:
         """Wait for that many events of a name; the last one, checked against the table."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.sink.of(name)) < count:
                 await asyncio.sleep(0.005)
         found = self.sink.of(name)[count - 1]

@@ -89,7 +89,7 @@ class Wire:
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait for something that tells nobody of its changes."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not holds():
                 await asyncio.sleep(0.01)
 

@@ -13,7 +13,6 @@ import atexit
 import contextlib
 import os
 import pwd
-import random
 import secrets
 import shutil
 import signal
@@ -31,11 +30,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from phantom.testing.daemon_process import kept_port
+
 ADMIN, USER, DATABASE = "admin", "phantom", "turns"
 _ADMIN_PASSWORD = secrets.token_hex(16)
 _WITHIN = 30.0
-_PORTS = range(32_000, 32_700)
-"""Below the ports that systems hand out for outgoing connections: the port survives a restart of the server."""
 
 
 def binaries() -> Path | None:
@@ -113,9 +112,9 @@ class PostgresServer:
         self.given.append(self.password)
 
     def _start_somewhere(self) -> None:
-        """On another port when somebody was quicker: a port is free only when it is looked at."""
-        for port in random.sample(_PORTS, 5):
-            self.port = port
+        """On another port when somebody was quicker, where ports cannot be kept."""
+        for _ in range(5):
+            self.port = kept_port(self)
             try:
                 return self.start()
             except RuntimeError as error:

@@ -36,7 +36,11 @@ async def encryption_key(folder: Path, rounds: int) -> dict[str, float]:
         }
         daemon = await stack.enter_async_context(DaemonProcess(env=env, data_dir=here.data, python_path=[HERE]))
         slack.deliver_over_http(
-            daemon.url, profile="direct", secret=lambda: signer.secret, schedule=RetrySchedule((0.1,), forever=True)
+            daemon.url,
+            profile="direct",
+            secret=lambda: signer.secret,
+            schedule=RetrySchedule((0.1,), forever=True),
+            timeout=30.0,  # a slow answer is no refusal
         )
         users = [slack.add_user(f"u{number}") for number in range(2)]
         load = await stack.enter_async_context(kit.load(daemon))

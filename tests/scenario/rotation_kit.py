@@ -28,7 +28,7 @@ QUICK = Timing(first_delay=0.05, longest_delay=0.3, action=15.0)
 ANSWER = re.compile(r"(?:answer|heard: question) (\w+)\.")
 """An answer of the model's, or of the obedient agent's."""
 _QUESTION = re.compile(r"question (\w+)\.")
-_WITHIN = 30.0
+_WITHIN = 60.0
 Ask = Callable[[str], Coroutine[None, None, None]]
 """Asks the question of that number, and returns when it was answered."""
 
@@ -209,7 +209,7 @@ class Program:
         """Connect with `secret`, then use that; returns the connection before, which still works."""
         fresh = BridgeApp(self.url, secret, timing=QUICK)
         await self.stack.enter_async_context(fresh)
-        await fresh.ready(timeout=20)
+        await fresh.ready(timeout=30)
         before, self.app = self.app, fresh
         return before
 
@@ -217,7 +217,7 @@ class Program:
         assert self.app is not None
         self.posted.append(f"posted {number}")
         await self.app.actions.send_message(
-            channel_id=self.place.id, content=f"posted {number}", idempotency_key=number, timeout=20
+            channel_id=self.place.id, content=f"posted {number}", idempotency_key=number, timeout=60
         )
 
 

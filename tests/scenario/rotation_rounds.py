@@ -31,6 +31,8 @@ from tests.scenario.webhook_kit import SECRET
 
 HERE = Path(__file__).parent
 RETRY = RetrySchedule((0.1,), forever=True)
+ACK_WITHIN = 30.0
+"""Ten times what Slack gives: it is a refusal that must not come, and a slow answer is none."""
 PHANTOM_YAML = """
 secrets:
   declare: {board_bridge_secret: bridge}
@@ -46,7 +48,7 @@ async def reread(daemon: DaemonProcess) -> None:
     """SIGHUP, and wait until the daemon has read its sources."""
     count = len(daemon.events("secrets_reread"))
     os.kill(daemon.pid, signal.SIGHUP)
-    await daemon.until_logged("secrets_reread", count + 1, within=20)
+    await daemon.until_logged("secrets_reread", count + 1, within=30)
 
 
 async def phantom(*arguments: str, daemon: DaemonProcess) -> str:
@@ -55,7 +57,7 @@ async def phantom(*arguments: str, daemon: DaemonProcess) -> str:
         sys.executable, "-m", "phantom", *arguments, "--data-dir", str(daemon.data_dir),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=daemon.data_dir.parent,
     )  # fmt: skip
-    out, trouble = await asyncio.wait_for(process.communicate(), 30)
+    out, trouble = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, trouble.decode()
     return out.decode().strip()
 
@@ -188,9 +190,11 @@ async def _tenant(stack: AsyncExitStack, folder: Path) -> tuple[Tenant, str]:
     metadata.rotate("discord_bot_token", fake.token)
     metadata.rotate("openai_api_key", key)
     metadata.rotate("board_bridge_secret", live)
-    daemon = await stack.enter_async_context(DaemonProcess(env=env, data_dir=folder / "data", ready_within=30))
+    daemon = await stack.enter_async_context(DaemonProcess(env=env, data_dir=folder / "data"))
     await daemon.until(lambda health: health["channels"]["discord"]["state"] == "ready", 30)
-    slack.deliver_over_http(daemon.url, profile="gateway", secret=lambda: signer.secret, schedule=RETRY)
+    slack.deliver_over_http(
+        daemon.url, profile="gateway", secret=lambda: signer.secret, schedule=RETRY, timeout=ACK_WITHIN
+    )
     place, url = fake.add_channel("board"), f"ws://127.0.0.1:{daemon.port}/bridge"
     tenant = Tenant(
         slack=slack,
@@ -227,7 +231,9 @@ async def signing_secret_of_slack(folder: Path, rounds: int) -> dict[str, float]
             "GATES": str(folder),
         }
         daemon = await stack.enter_async_context(DaemonProcess(env=env, data_dir=folder / "data", python_path=[HERE]))
-        slack.deliver_over_http(daemon.url, profile="direct", secret=lambda: signer.secret, schedule=RETRY)
+        slack.deliver_over_http(
+            daemon.url, profile="direct", secret=lambda: signer.secret, schedule=RETRY, timeout=ACK_WITHIN
+        )
         users = [slack.add_user(f"u{number}") for number in range(2)]
         load = await stack.enter_async_context(kit.load(daemon))
         for name, user in zip("ab", users, strict=True):
@@ -261,7 +267,7 @@ async def tokens_of_socket_mode(folder: Path, rounds: int) -> dict[str, float]:
     async with AsyncExitStack() as stack:
         slack = await stack.enter_async_context(FakeSlack(transport="socket"))
         metadata = await stack.enter_async_context(FakeMetadata())
-        slack.sockets.schedule = RETRY
+        slack.sockets.schedule, slack.sockets.ack_timeout = RETRY, ACK_WITHIN
         metadata.rotate("slack_bot_token", slack.bot_token)
         metadata.rotate("slack_app_token", slack.app_token)
         env = {
@@ -314,7 +320,7 @@ async def _new_app_token(slack: FakeSlack, metadata: FakeMetadata, daemon: Daemo
     least = 1
     async with slack.subscribe() as feed:
         os.kill(daemon.pid, signal.SIGHUP)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             async for _ in feed:
                 least = min(least, len(slack.sockets.connections))
                 if before not in slack.sockets.connections:

@@ -155,7 +155,7 @@ async def known(session: aiohttp.ClientSession, url: str, secret: str) -> bool:
 
 
 async def until_known(session: aiohttp.ClientSession, url: str, secret: str, wanted: bool = True) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await known(session, url, secret) is not wanted:
             await asyncio.sleep(0.05)
 

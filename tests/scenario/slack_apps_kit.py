@@ -26,6 +26,7 @@ from phantom.testing.fake_slack import FakeSlack, RetrySchedule
 from phantom.webapp import WebApp
 
 EVENTS = {spec.name: spec for spec in TABLE.events}
+WITHIN = 30.0
 ACTIONS = {spec.name: spec for spec in TABLE.actions}
 
 
@@ -110,8 +111,8 @@ class Apps:
 
 
 async def soon(condition: Callable[[], bool]) -> None:
-    """Wait until something is so, at most ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait until something is so, at most half a minute."""
+    async with asyncio.timeout(WITHIN):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -176,13 +177,17 @@ def channel_of(slack: FakeSlack, folder: Path, transport: str) -> SlackChannel:
 async def lent(
     folder: Path, transport: str = "socket", *, slack: FakeSlack | None = None, sink: Sink | None = None
 ) -> AsyncIterator[Apps]:
-    """A running channel, every event lent. A `slack` that is given runs already."""
+    """A running channel, every event lent. A `slack` that is given runs already. Three seconds are short on a busy
+    machine: acks and forms may take longer here.
+    """
     if slack is None:
         async with FakeSlack(transport=transport) as fake, lent(folder, transport, slack=fake, sink=sink) as found:
             yield found
         return
     channel, sink, inbox = channel_of(slack, folder, transport), sink or Sink(), KeepingInbox()
     channel.lend(sink, frozenset(EVENTS))
+    slack.sockets.schedule = RetrySchedule((0.0,), forever=True)
+    slack.sockets.ack_timeout = slack.core.views.trigger_lifetime = channel._apps._book.seconds = WITHIN
     web = WebApp(_no_health, PrometheusMeter())
     for route in channel.routes():
         web.add_route(route)
@@ -190,11 +195,11 @@ async def lent(
     await web.listen("127.0.0.1", 0)
     running = asyncio.create_task(channel.run(inbox, ready))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WITHIN):
             await ready.wait()
         if transport == "http":
             url = f"http://127.0.0.1:{web.port}"
-            slack.deliver_over_http(url, profile="direct", schedule=RetrySchedule((0.0, 0.0, 0.0)))
+            slack.deliver_over_http(url, profile="direct", schedule=RetrySchedule((0.0, 0.0, 0.0)), timeout=WITHIN)
         yield Apps(slack, channel, sink, inbox, running)
     finally:
         running.cancel()

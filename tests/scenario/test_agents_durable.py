@@ -105,7 +105,7 @@ async def test_killed_in_one_of_several_tools_only_that_one_runs_again(tmp_path:
         )
         model.will(Call(tools=tools), Say(text="All done."))
         async with child(tmp_path, model.openai_url, "openai:m-1", "kill") as process:
-            await said(process, "finished call_1", "finished call_3")
+            await said(process, "ran second", "finished call_1", "finished call_3")
             process.send_signal(signal.SIGKILL)
             await process.wait()
         assert trace(tmp_path).count("ran first") == 2

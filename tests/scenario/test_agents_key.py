@@ -38,10 +38,10 @@ async def test_the_first_turn_waits_for_a_key_of_either_name(tmp_path: Path) -> 
             "PHANTOM_MODEL": "openai:any",
             "PHANTOM_MODEL_BASE_URL": model.openai_url,
         }
-        async with DaemonProcess(env=env, data_dir=tmp_path / "data", ready_within=30) as daemon:
+        async with DaemonProcess(env=env, data_dir=tmp_path / "data") as daemon:
             ask = kit.ask_on_slack(slack, slack.owner)
             first = asyncio.create_task(ask("1"))
-            await metadata.wait_for(1, "provider_token", timeout=20)
+            await metadata.wait_for(1, "provider_token")
             assert not model.asked
             gate.set()
             await first

@@ -130,7 +130,7 @@ async def test_text_arrives_while_the_model_is_still_speaking(service: FakeModel
     hold = asyncio.Event()
     service.will(Say(text="first second", size=6, hold=hold))
     stream = agent_for(service, "openai:m").reply(turn())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await anext(stream) == TextDelta(text="first ")
         hold.set()
         assert [event async for event in stream] == [TextDelta(text="second"), Final(text="first second")]
@@ -229,9 +229,10 @@ async def test_a_model_that_hangs_ends_after_the_timeout(service: FakeModel, mod
 
 
 async def test_nobody_there_is_a_connection_failure(service: FakeModel) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    end = await failed(agent_for(service, "openai:m", url=f"http://127.0.0.1:{port}/v1"))
+    with socket.socket() as mute:  # bound, so that the port is nobody else's, and not listening
+        mute.bind(("127.0.0.1", 0))
+        port = mute.getsockname()[1]
+        end = await failed(agent_for(service, "openai:m", url=f"http://127.0.0.1:{port}/v1"))
     assert "cannot reach" in end.message
     assert f"127.0.0.1:{port}" in end.hint
 
@@ -310,7 +311,7 @@ async def test_stop_cuts_the_request(service: FakeModel) -> None:
     service.will(Say(text="never ending", size=4, hold=hold))
     stream = agent_for(service, "openai:m").reply(turn())
     assert isinstance(await anext(stream), TextDelta)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await stream.aclose()  # type: ignore[attr-defined]
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "agent t1"]
     hold.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 from tests.scenario.bridge_kit import SECRET, PretendChannel, entry, running_bridge
@@ -79,14 +80,17 @@ async def test_check_against_a_running_bridge(tmp_path: Path) -> None:
     channel = PretendChannel(intents=frozenset({"GuildMessages"}))
     secret = entry(events=["messageCreate", "guildMemberAdd"], actions=["banMember"])
     async with running_bridge(tmp_path / "data", secret, channel=channel) as rig:
-        arguments = ("bridge", "check", manifest, "--url", rig.url("/bridge"))
 
-        def check(value: str) -> str:
+        def check(url: str, value: str) -> str:
+            arguments = ("bridge", "check", manifest, "--url", url)
             return phantom(*arguments, cwd=tmp_path, status=1, PHANTOM_BRIDGE_SECRET=value).stdout
 
-        assert "The bot lacks GuildMembers" in await asyncio.to_thread(check, SECRET)
-        refused = await asyncio.to_thread(check, "not-the-secret-0001")
+        assert "The bot lacks GuildMembers" in await asyncio.to_thread(check, rig.url("/bridge"), SECRET)
+        refused = await asyncio.to_thread(check, rig.url("/bridge"), "not-the-secret-0001")
     assert "invalid_secret" in refused
     assert "not-the-secret" not in refused
-    assert "not_connected" in await asyncio.to_thread(check, SECRET)
+    with socket.socket() as dead:  # bound, and nobody listens: the bridge's own port may be somebody else's by now
+        dead.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{dead.getsockname()[1]}/bridge"
+        assert "not_connected" in await asyncio.to_thread(check, url, SECRET)
     assert "wss://" in phantom("bridge", "check", manifest, "--url", "ws://example.com", cwd=tmp_path, status=78).stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ from phantom.bridge.client import BridgeApp, Event, Gap, SecretRefused, StrictSt
 from phantom.bridge.client_handlers import LINE
 from phantom.bridge.manifest import Manifest
 from phantom.bridge.replay import Bounds
-from tests.scenario.bridge_kit import SECRET, entry, running_bridge, soon
+from tests.scenario.bridge_kit import SECRET, PretendChannel, Rig, echo, entry, running_bridge, soon
 
-QUICK = Timing(first_delay=0.05, longest_delay=0.2, action=5.0)
+QUICK = Timing(first_delay=0.05, longest_delay=0.2, action=30.0)
+WITHIN = 30.0
+"""Seconds for what takes a few milliseconds."""
+
+
+async def subscribed(rig: Rig, count: int) -> None:
+    """Wait until the bridge has the one app's subscriptions: the app is ready as soon as it has sent them."""
+    await soon(lambda: [len(app.filters) for app in rig.bridge.apps] == [count])
 
 
 async def test_a_handler_that_falls_behind_still_gets_answers_and_every_event(tmp_path: Path) -> None:
@@ -30,8 +38,8 @@ async def test_a_handler_that_falls_behind_still_gets_answers_and_every_event(tm
             numbers.append(event.data["n"])
 
         app.on("messageCreate", slow)
-        await app.ready(timeout=5)
-        await soon(lambda: rig.bridge.fanout.wants("messageCreate"))
+        await app.ready(timeout=WITHIN)
+        await subscribed(rig, 1)
         for number in range(total):
             rig.channel.tell("messageCreate", {"n": number})
         await soon(lambda: not rig.bridge.apps[0].filters)  # it has asked for no more
@@ -62,8 +70,9 @@ async def test_a_handler_that_falls_behind_while_it_catches_up_gets_each_event_o
         async with BridgeApp(rig.url(), SECRET, timing=QUICK, resume_from=(stream, 0)) as app:
             app.on("messageCreate", slow)
             app.on_gap(gaps.append)
-            await app.ready(timeout=5)
-            await soon(lambda: bool(rig.bridge.apps) and not rig.bridge.apps[0].filters)
+            await app.ready(timeout=WITHIN)
+            await soon(lambda: len(numbers) == LINE // 4)  # it stands before the gate
+            await subscribed(rig, 0)  # and has asked for no more
             rig.channel.tell("messageCreate", {"n": total})
             gate.set()
             await soon(lambda: len(numbers) > total)
@@ -102,38 +111,45 @@ async def test_the_position_waits_for_the_slowest_handler(tmp_path: Path) -> Non
         async with BridgeApp(rig.url(), SECRET, timing=QUICK) as app:
             app.on("messageCreate", slow)
             app.on("messageDelete", lambda event: quick.set())
-            await app.ready(timeout=5)
-            await soon(lambda: rig.bridge.fanout.wants("messageDelete"))
+            await app.ready(timeout=WITHIN)
+            await subscribed(rig, 2)
             rig.channel.tell("messageCreate", {"n": 1})
             rig.channel.tell("messageDelete", {"n": 2})
-            await asyncio.wait_for(quick.wait(), 5)
+            await asyncio.wait_for(quick.wait(), WITHIN)
             position = app.position
         assert position == (rig.bridge.fanout.replay.stream, 0)
         seen: list[int] = []
         async with BridgeApp(rig.url(), SECRET, timing=QUICK, resume_from=position) as again:
             again.on(("messageCreate", "messageDelete"), lambda event: seen.append(event.data["n"]))
-            await again.ready(timeout=5)
+            await again.ready(timeout=WITHIN)
             await soon(lambda: seen == [1, 2])
 
 
 async def test_a_close_with_grace_lets_handlers_finish(tmp_path: Path) -> None:
-    begun, done = asyncio.Event(), []
+    release, heard, done = asyncio.Event(), list[Event](), list[Any]()
 
-    async with running_bridge(tmp_path) as rig:
+    async def late(action: str, params: Mapping[str, Any], key: str) -> Any:
+        await release.wait()
+        return await echo(action, params, key)
+
+    async with running_bridge(tmp_path, channel=PretendChannel(act_with=late)) as rig:
         app = BridgeApp(rig.url(), SECRET, timing=QUICK)
 
         async def act(event: Event) -> None:
-            begun.set()
-            answer: Any = await app.actions.send_message(channel_id="10", content="bye")
-            done.append(answer)
+            done.append(await app.actions.send_message(channel_id="10", content="bye"))
 
         app.on("messageCreate", act)
-        await app.ready(timeout=5)
-        await soon(lambda: rig.bridge.fanout.wants("messageCreate"))
+        app.on("messageCreate", heard.append)
+        await app.ready(timeout=WITHIN)
+        await subscribed(rig, 1)
         for number in range(5):
             rig.channel.tell("messageCreate", {"n": number})
-        await asyncio.wait_for(begun.wait(), 5)
-        await app.close(grace=5)
+        await soon(lambda: len(heard) == 5)  # what has not arrived by then is not worked off any more
+        closing = asyncio.create_task(app.close(grace=WITHIN))
+        await soon(lambda: bool(rig.channel.acted))
+        assert not done
+        release.set()
+        await closing
         assert len(done) == 5
         assert app.position == (rig.bridge.fanout.replay.stream, 5)
 
@@ -150,7 +166,7 @@ async def test_a_gap_handler_may_act(tmp_path: Path) -> None:
 
         app.on("messageCreate", lambda event: None)
         app.on_gap(anew)
-        await app.ready(timeout=5)
+        await app.ready(timeout=WITHIN)
         await soon(lambda: bool(fetched))
 
 
@@ -158,17 +174,17 @@ async def test_until_tells_why_the_bridge_ended_it(tmp_path: Path) -> None:
     async with running_bridge(tmp_path, entry(events=["messageCreate"])) as rig:
         async with BridgeApp(rig.url(), SECRET, timing=QUICK) as app:
             app.on("messageCreate", lambda event: None)
-            await app.ready(strict=True, manifest=Manifest(name="m", events=("messageCreate",)), timeout=5)
+            await app.ready(strict=True, manifest=Manifest(name="m", events=("messageCreate",)), timeout=WITHIN)
             stop = asyncio.Event()
             waiting = asyncio.ensure_future(app.until(stop))
             rig.channel.intents = frozenset()
             rig.bridge.apps[0].cut("test")
             with pytest.raises(StrictStartRefused):
-                await asyncio.wait_for(waiting, 5)
+                await asyncio.wait_for(waiting, WITHIN)
         async with BridgeApp(rig.url(), "not-the-right-secret", timing=QUICK) as other:
             with pytest.raises(SecretRefused):
-                await asyncio.wait_for(other.until(stop), 5)
+                await asyncio.wait_for(other.until(stop), WITHIN)
         async with BridgeApp(rig.url(), SECRET, timing=QUICK) as third:
-            await third.ready(timeout=5)
+            await third.ready(timeout=WITHIN)
             stop.set()
-            await asyncio.wait_for(third.until(stop), 5)
+            await asyncio.wait_for(third.until(stop), WITHIN)

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from phantom.bridge.client import BridgeApp, Event, Gap, SecretRefused, Timing
 from phantom.testing.daemon_process import DaemonProcess
 from phantom.testing.fake_discord import FakeDiscord
@@ -30,7 +32,7 @@ async def phantom(*arguments: str, data_dir: Path) -> str:
         stderr=asyncio.subprocess.PIPE,
         cwd=data_dir.parent,
     )
-    out, trouble = await asyncio.wait_for(process.communicate(), 30)
+    out, trouble = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, trouble.decode()
     return out.decode().strip()
 
@@ -40,7 +42,7 @@ async def world(tmp_path: Path) -> AsyncIterator[tuple[FakeDiscord, DaemonProces
     """A Discord, a daemon that serves it and the bridge, and the address of the bridge."""
     async with FakeDiscord() as fake:
         env = {"DISCORD_BOT_TOKEN": fake.token, "DISCORD_API_BASE_URL": fake.api_url, "PHANTOM_BRIDGE_ENABLED": "true"}
-        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", ready_within=30)
+        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data")
         try:
             await daemon.start()
             yield fake, daemon, f"ws://127.0.0.1:{daemon.port}/bridge"
@@ -69,7 +71,7 @@ async def test_a_kill_under_load_loses_no_event_and_doubles_no_action(tmp_path: 
         async with BridgeApp(url, secret, app_name="board", timing=QUICK) as app:
             app.on("messageCreate", note)
             app.on_gap(gaps.append)
-            granted = await app.ready(timeout=20)
+            granted = await app.ready(timeout=30)
             assert granted.actions == ("sendMessage",)
 
             async def talk() -> None:
@@ -79,21 +81,20 @@ async def test_a_kill_under_load_loses_no_event_and_doubles_no_action(tmp_path: 
             async def act() -> None:
                 for number in range(20):
                     await app.actions.send_message(
-                        channel_id=fake.general.id, content=f"posted {number}", idempotency_key=f"k{number}", timeout=20
+                        channel_id=fake.general.id, content=f"posted {number}", idempotency_key=f"k{number}", timeout=60
                     )
 
             talking, acting = asyncio.ensure_future(talk()), asyncio.ensure_future(act())
-            await fake.wait_for(
-                lambda: any(one.content == "posted 6" for one in fake.messages(fake.general)), timeout=20
-            )
+            await fake.wait_for(lambda: any(one.content == "posted 6" for one in fake.messages(fake.general)))
             await daemon.kill()
             await daemon.start()
             await asyncio.wait_for(asyncio.gather(talking, acting), 60)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while len(set(seen)) < 60:
                     arrived.clear()
                     await arrived.wait()
-            assert sorted(seen, key=lambda text: int(text.split()[1])) == [f"talk {number}" for number in range(60)]
+            # Events come at least once: what was told before the kill, and not journaled yet, is told again.
+            assert set(seen) == {f"talk {number}" for number in range(60)}
             posted = [one.content for one in fake.messages(fake.general) if one.content.startswith("posted")]
             assert sorted(posted) == sorted(f"posted {number}" for number in range(20))
             assert {gap.reason for gap in gaps} <= {"source_interrupted"}
@@ -107,10 +108,10 @@ async def test_secrets_are_made_rotated_and_revoked_while_it_runs(tmp_path: Path
         data = daemon.data_dir
         first = await phantom("bridge", "secret", "new", "mod", "--action", "sendMessage", data_dir=data)
         async with BridgeApp(url, first, timing=QUICK) as old:
-            await old.ready(timeout=20)
+            await old.ready(timeout=30)
             second = await phantom("bridge", "secret", "rotate", "mod", "--overlap-hours", "1", data_dir=data)
             async with BridgeApp(url, second, timing=QUICK) as new:
-                await new.ready(timeout=20)
+                await new.ready(timeout=30)
                 sent: Any = await new.actions.send_message(channel_id=fake.general.id, content="hello")
                 assert sent["content"] == "hello"
                 assert old.connected
@@ -124,10 +125,5 @@ async def test_secrets_are_made_rotated_and_revoked_while_it_runs(tmp_path: Path
 
 async def refused(app: BridgeApp) -> None:
     """Wait until the bridge has cut the app for good."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await app.ready(timeout=5)
-            except SecretRefused:
-                return
-            await asyncio.sleep(0.05)
+    with pytest.raises(SecretRefused):
+        await asyncio.wait_for(app.until(asyncio.Event()), 30)

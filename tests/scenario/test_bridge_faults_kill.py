@@ -41,7 +41,7 @@ async def test_keys_outlive_a_kill(tmp_path: Path) -> None:
     SecretFile(data / "bridge").change(lambda stored: type(stored)(secrets={"board": board}))
     async with FakeDiscord() as fake:
         env = {"DISCORD_BOT_TOKEN": fake.token, "DISCORD_API_BASE_URL": fake.api_url}
-        daemon = DaemonProcess(env=env, data_dir=data, ready_within=30)
+        daemon = DaemonProcess(env=env, data_dir=data)
         try:
             await daemon.start()
             send: dict[str, Any] = {"channelId": fake.general.id, "content": "once and for all"}
@@ -52,7 +52,7 @@ async def test_keys_outlive_a_kill(tmp_path: Path) -> None:
                 fake.faults.hang("create_thread")
                 asked = {"name": "createThread", "data": make, "idempotencyKey": "made"}
                 await app.send("action.request", asked, "made")
-                await fake.wait_for(lambda: bool(fake.calls_of("create_thread")), timeout=20)
+                await fake.wait_for(lambda: bool(fake.calls_of("create_thread")))
                 await daemon.kill()
             await daemon.start()
             async with Link(daemon) as app:

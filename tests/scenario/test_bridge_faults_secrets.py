@@ -33,7 +33,7 @@ async def command(folder: Path, *words: str) -> dict[str, Any]:
 async def said(app: RawApp, hello: dict[str, Any]) -> tuple[str, int | None]:
     """Reason and close code that a hello gets; ("", None) for one that was taken."""
     await app.send("auth.hello", hello)
-    message = await app.socket.receive(timeout=10)
+    message = await app.socket.receive(timeout=30)
     if isinstance(message.data, str):
         frame = json.loads(message.data)
         return ("", None) if frame["type"] == "auth.ok" else (frame["payload"]["reason"], await app.closed())

@@ -110,12 +110,11 @@ async def test_frames_before_a_hello(tmp_path: Path, raw: str, code: int) -> Non
 
 
 async def test_binary_and_silence(tmp_path: Path) -> None:
-    async with running_bridge(tmp_path, auth_seconds=0.2) as rig:
-        async with rig.app() as app:
-            await app.socket.send_bytes(b"\x00\x01")
-            assert await app.closed() == 4004
-        async with rig.app(secret=None) as app:
-            assert await app.closed() == 4001
+    async with running_bridge(tmp_path) as rig, rig.app() as app:
+        await app.socket.send_bytes(b"\x00\x01")
+        assert await app.closed() == 4004
+    async with running_bridge(tmp_path, auth_seconds=0.2) as rig, rig.app(secret=None) as app:
+        assert await app.closed() == 4001
 
 
 async def test_refused_subscriptions_change_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,15 +20,17 @@ from tests.scenario.cli_kit import CLEAN, COMMAND, phantom
 TOKEN = "xoxb-0123456789-" + "abcdefghij"
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+@pytest.fixture
+def port() -> Iterator[str]:
+    """A port where nobody listens: it is held, so that nobody else begins to meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield str(held.getsockname()[1])
 
 
 def test_the_console_script_is_the_same_command(tmp_path: Path) -> None:
     script = Path(sys.executable).with_name("phantom")
-    said = subprocess.run([script, "version"], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True)
+    said = subprocess.run([script, "version"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
     assert said.stdout == phantom("version", cwd=tmp_path).stdout
 
 
@@ -114,22 +117,21 @@ def test_a_foreign_config_package_is_refused_before_anything_else(tmp_path: Path
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     line = f"{' '.join(COMMAND)} --help | true; {' '.join(COMMAND)} version | true"
     done = subprocess.run(
-        ["/bin/sh", "-c", line], cwd=tmp_path, env=CLEAN, capture_output=True, text=True, timeout=30, check=False
+        ["/bin/sh", "-c", line], cwd=tmp_path, env=CLEAN, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stderr == ""
 
 
-def test_status_without_a_daemon_says_how_to_start_one(tmp_path: Path) -> None:
-    port = free_port()
+def test_status_without_a_daemon_says_how_to_start_one(tmp_path: Path, port: str) -> None:
     said = phantom("status", "--port", port, cwd=tmp_path, status=3)
     assert f"127.0.0.1:{port}" in said.stderr
     assert "phantom start" in said.stderr
     assert json.loads(phantom("status", "--json", "--port", port, cwd=tmp_path, status=3).stdout)["status"] == "down"
 
 
-def test_status_still_asks_when_the_configuration_is_broken(tmp_path: Path) -> None:
+def test_status_still_asks_when_the_configuration_is_broken(tmp_path: Path, port: str) -> None:
     (tmp_path / "phantom.yaml").write_text("nmae: x\n")
-    said = phantom("status", "--port", free_port(), cwd=tmp_path, status=3)
+    said = phantom("status", "--port", port, cwd=tmp_path, status=3)
     assert "the configuration has an error" in said.stderr
 
 
@@ -143,13 +145,13 @@ def test_status_is_not_fooled_or_held_up_by_something_else_on_the_port(tmp_path:
 
 
 def test_doctor_without_configuration_names_the_cure(tmp_path: Path) -> None:
-    said = phantom("doctor", "--port", free_port(), cwd=tmp_path, status=78)
+    said = phantom("doctor", "--port", "0", cwd=tmp_path, status=78)
     assert "phantom init" in said.stdout
     assert "offline" in said.stdout
 
 
 def test_doctor_reports_json(tmp_path: Path) -> None:
-    said = phantom("doctor", "--json", "--port", free_port(), cwd=tmp_path, status=78)
+    said = phantom("doctor", "--json", "--port", "0", cwd=tmp_path, status=78)
     findings = {finding["check"]: finding for finding in json.loads(said.stdout)}
     assert findings["python"]["level"] == "ok"
     assert findings["channels"]["level"] == "fail"

@@ -28,7 +28,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
         yield here
 
 
-async def talk(here: World, *pieces: bytes, answers: int = 1, within: float = 10.0) -> bytes:
+async def talk(here: World, *pieces: bytes, answers: int = 1, within: float = 30.0) -> bytes:
     """Send pieces over one connection and read so many answers, or to the end of the stream."""
     reader, writer = await asyncio.open_connection("127.0.0.1", here.daemon.port)
     try:
@@ -40,7 +40,7 @@ async def talk(here: World, *pieces: bytes, answers: int = 1, within: float = 10
         writer.close()
 
 
-async def read(reader: asyncio.StreamReader, answers: int, within: float = 10.0) -> bytes:
+async def read(reader: asyncio.StreamReader, answers: int, within: float = 30.0) -> bytes:
     """So many final answers (100 Continue is none), or what came before the stream ended."""
     found = b""
     async with asyncio.timeout(within):
@@ -90,18 +90,14 @@ async def test_pages(tmp_path: Path) -> None:
             "http",
             here.slack.team.id,
         )
-        assert 0 <= slack["last_event_age_seconds"] < 30
+        assert 0 <= slack["last_event_age_seconds"] < 120, "an age, no moment"
         assert health["journal"] == {"fault": None, "backlog": 0}
         status, page = await daemon.get("/health", accept="text/html,*/*")
         assert status == 200
         assert page.startswith("<!doctype html>")
         assert "slack" in page
         assert "<script" not in page
-        async with asyncio.timeout(10):
-            while "phantom_loop_lag_seconds" not in (samples := await daemon.metrics()):
-                pass  # measured for the first time half a second after the start
-        families = {re.split(r"[{]", name)[0] for name in samples}
-        for name in (
+        wanted = {
             'phantom_receiver_requests_total{channel="slack",outcome="accepted"}',
             "phantom_journal_pending_writes",
             "phantom_journal_backlog",
@@ -109,10 +105,14 @@ async def test_pages(tmp_path: Path) -> None:
             'phantom_turn_seconds_count{outcome="final"}',
             'phantom_deliveries_total{channel="slack",outcome="sent"}',
             'phantom_event_dispatch_seconds_count{channel="slack"}',
-            "phantom_loop_lag_seconds",
+            "phantom_loop_lag_seconds",  # measured for the first time half a second after the start
             'phantom_channel_up{channel="slack"}',
-        ):
-            assert name in samples, name
+        }
+        async with asyncio.timeout(30):
+            while missing := wanted - (samples := await daemon.metrics()).keys():
+                print("not measured yet:", *missing)
+                await asyncio.sleep(0.05)
+        families = {re.split(r"[{]", name)[0] for name in samples}
         known = {spec.name for spec in METRICS}
         assert {re.sub(r"_(count|sum|bucket|created)$", "", name) for name in families} <= known
 
@@ -188,8 +188,9 @@ async def test_pipelined_requests_are_answered_in_order(shared: World) -> None:
 
 
 async def test_a_huge_unsigned_post_costs_no_memory(tmp_path: Path) -> None:
-    async with world(tmp_path, "http", env={"SLACK_BODY_TIMEOUT": "5"}) as here:
+    async with world(tmp_path, "http", env={"SLACK_BODY_TIMEOUT": "60"}) as here:
         await here.answered(await here.ask("warm"), "heard: warm")
+        await here.quiet()
         before = here.daemon.rss()
         block = b"x" * MIB
 
@@ -197,7 +198,7 @@ async def test_a_huge_unsigned_post_costs_no_memory(tmp_path: Path) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", here.daemon.port)
             head = f"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
             writer.write(head.encode())
-            answer = asyncio.create_task(read(reader, 1, 20))
+            answer = asyncio.create_task(read(reader, 1))
             try:
                 for _ in range(length // MIB):
                     writer.write(block)
@@ -257,7 +258,7 @@ async def test_forged_stale_and_foreign_posts_change_nothing(tmp_path: Path) -> 
         foreign = body.replace(slack.team.id.encode(), b"T0FOREIGN01")
         slack.faults.corrupt_signature()
         assert (await sender.post_signed("events_api", body, event_id="EvOdd1"))[0] == 401
-        for skew in (-301.0, 301.0):
+        for skew in (-301.0, 360.0):  # what lies ahead comes nearer while it is on its way
             slack.faults.shift_timestamp(skew)
             assert (await sender.post_signed("events_api", body, event_id="EvOdd1"))[0] == 401
         for odd, status in ((b"", 400), (b"null", 400), (b"[]", 400), (b"\xff\xfe", 400), (b"{", 400), (foreign, 403)):

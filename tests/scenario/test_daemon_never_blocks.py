@@ -39,13 +39,13 @@ async def test_nothing_blocks_while_messages_are_answered(tmp_path: Path) -> Non
         await service.start()
         try:
             first = await slack.post(slack.owner, slack.general, f"{slack.mention} hello")
-            await slack.wait_for(lambda: slack.replies(first), timeout=20)  # everything lazy is loaded by now
+            await slack.wait_for(lambda: slack.replies(first))  # everything lazy is loaded by now
             with blockbuster_ctx(["phantom", "channels", "config"]):
                 with pytest.raises(BlockingError):  # the detector is awake
                     service.folder.folder("made while the loop runs")
                 for text in ("2 * 21", "remember my cat is called Mia", "what is my cat called?", "long", "slow 2"):
                     asked = await slack.post(slack.owner, slack.general, f"{slack.mention} {text}")
-                    await slack.wait_for(lambda asked=asked: slack.replies(asked), timeout=20)  # type: ignore[misc]
+                    await slack.wait_for(lambda asked=asked: slack.replies(asked))  # type: ignore[misc]
                 assert (await slack.command(slack.owner, slack.general, "/phantom", "status")).acked
         finally:
             await service.stop()

@@ -27,7 +27,7 @@ async def test_calls_that_fail_are_waited_out_or_looked_up_and_never_doubled(tmp
         for name, arm in armed.items():
             arm()
             question = await here.ask(name)
-            await here.answered(question, f"heard: {name}", within=30)
+            await here.answered(question, f"heard: {name}")
             await here.quiet()
             assert here.said(question) == [f"heard: {name}"], name
             faults.clear()
@@ -56,6 +56,7 @@ async def test_a_missing_scope_is_said_with_its_name_and_stops_nothing_else(tmp_
         line = (await here.daemon.until_logged("delivery_refused"))[0]
         assert line["code"] == "missing_scope"
         assert "chat:write" in line["cure"]
+        await here.quiet()  # what was refused may have been a progress message: the answer is refused too
         here.slack.faults.grant_scope("chat:write")
         await here.answered(await here.ask("allowed"), "heard: allowed")
         assert here.said(refused) == []
@@ -87,8 +88,8 @@ async def test_a_refused_token_waits_for_the_next_one(tmp_path: Path, transport:
         slack.app.bot_token = "xoxb-rotated-after-the-revocation"
         slack.faults.restore_bot_token()
         metadata.rotate("slack_bot_token", slack.app.bot_token)
-        await here.daemon.until(lambda found: found["channels"]["slack"]["state"] == "ready", within=30)
-        await here.answered(question, "passed a before", within=30)
+        await here.daemon.until(lambda found: found["channels"]["slack"]["state"] == "ready", within=60)
+        await here.answered(question, "passed a before", within=60)
         after = await here.ask("after")
         await here.answered(after, "heard: after")
         await here.quiet()
@@ -102,10 +103,10 @@ async def test_a_secret_that_disappears_loses_no_answer(tmp_path: Path) -> None:
         here.metadata.remove("slack_bot_token")
         here.slack.faults.revoke_bot_token("invalid_auth")
         here.open("a")
-        await here.daemon.until(lambda found: found["channels"]["slack"]["state"] != "ready", within=30)
+        await here.daemon.until(lambda found: found["channels"]["slack"]["state"] != "ready", within=60)
         here.slack.faults.restore_bot_token()
         here.metadata.rotate("slack_bot_token", here.slack.bot_token)
-        await here.answered(question, "passed a one", within=40)
+        await here.answered(question, "passed a one", within=60)
 
 
 async def test_an_uninstalled_app_is_said_and_comes_back_with_a_new_token(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ async def test_an_uninstalled_app_is_said_and_comes_back_with_a_new_token(tmp_pa
         here.slack.app.bot_token = "xoxb-after-the-new-install"
         here.slack.faults.restore_bot_token()
         here.metadata.rotate("slack_bot_token", here.slack.app.bot_token)
-        await here.daemon.until(lambda found: found["channels"]["slack"]["state"] == "ready", within=30)
+        await here.daemon.until(lambda found: found["channels"]["slack"]["state"] == "ready", within=60)
         await here.answered(await here.ask("back"), "heard: back")
 
 
@@ -133,13 +134,13 @@ async def test_sockets_that_drop_leave_hang_or_talk_nonsense(tmp_path: Path) -> 
                 sockets.disconnect(close_after=0.3)
             else:
                 sockets.drop()
-            await here.answered(question, f"heard: during {number}", within=30)
+            await here.answered(question, f"heard: during {number}")
             await here.quiet()
             assert here.said(question) == [f"heard: during {number}"]
         sockets.refuse_upgrades(2)
         sockets.drop()
         question = await here.ask("refused at first")
-        await here.answered(question, "heard: refused at first", within=30)
+        await here.answered(question, "heard: refused at first")
         metrics = await here.daemon.metrics()
         assert metrics['phantom_socket_connected{channel="slack"}'] == 1
         assert sum(value for name, value in metrics.items() if "socket_reconnects_total" in name) >= 3
@@ -158,8 +159,7 @@ async def test_no_metadata_at_boot_is_waited_out(tmp_path: Path) -> None:
         await here.metadata.go_down()
         await here.daemon.start(ready=False)
         await here.daemon.until_logged("channel_backs_off")
-        health = await here.daemon.health()
-        assert health["channels"]["slack"]["state"] == "backing_off"
+        health = await here.daemon.until(lambda found: found["channels"]["slack"]["state"] == "backing_off")
         assert health["channels"]["slack"]["detail"].startswith("metadata: fetch identity failed")
         status, body = await here.slack.sender.post_raw("/slack/events", b"{}", {"Content-Type": "application/json"})
         assert (status, body) == (503, b'{"error":"slack channel not ready"}')
@@ -182,6 +182,6 @@ async def test_resumed_turns_wait_for_their_channel(tmp_path: Path) -> None:
         await here.daemon.until_logged("turns_running", 2)
         await asyncio.sleep(1.0)  # long enough for a resumed turn to do harm
         await here.metadata.come_up()
-        await here.answered(question, "passed a one", within=30)
+        await here.answered(question, "passed a one")
         await here.quiet()
         assert here.said(question) == ["passed a one"]

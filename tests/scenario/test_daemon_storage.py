@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from phantom.testing.daemon_process import DaemonProcess
+from phantom.testing.fake_slack.deliveries import Attempt
 from tests.scenario.daemon_kit import World, world
 
 BOTH = pytest.mark.parametrize("transport", ["socket", "http"])
@@ -28,6 +30,18 @@ def free_disk(here: World) -> None:
     resource.prlimit(here.daemon.pid, resource.RLIMIT_FSIZE, NO_LIMIT)
 
 
+def tried(here: World) -> list[Attempt]:
+    """Every attempt at what is not delivered yet."""
+    return [attempt for delivery in here.slack.delivered.pending for attempt in delivery.attempts]
+
+
+async def answers(here: World, path: str, status: int) -> None:
+    """Wait until a page answers so."""
+    async with asyncio.timeout(30):
+        while (await here.daemon.get(path))[0] != status:
+            await asyncio.sleep(0.05)
+
+
 @BOTH
 async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, transport: str) -> None:
     async with world(tmp_path, transport) as here:
@@ -38,15 +52,12 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, transport: 
         refused = await here.ask("two")
         line = (await here.daemon.until_logged("journal_cannot_write"))[0]
         assert "free space" in line["cure"]
-        health = await here.daemon.health()
+        health = await here.daemon.until(lambda found: bool(found["journal"]["fault"]))
         assert health["status"] == "unhealthy"
-        assert health["journal"]["fault"]
-        assert (await here.daemon.get("/ready"))[0] == 503
+        await answers(here, "/ready", 503)
         assert not here.slack.delivered.idle
         here.open("a")
-        await here.slack.wait_for(lambda: here.slack.delivered.pending and here.slack.delivered.pending[0].attempts)
-        if transport == "http":
-            assert here.slack.delivered.pending[0].attempts[-1].status == 503
+        await here.slack.wait_for(lambda: [one for one in tried(here) if transport == "socket" or one.status == 503])
         free_disk(here)
         await here.daemon.until_logged("journal_writes_again")
         await here.answered(running, "passed a one", within=30)
@@ -55,7 +66,7 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, transport: 
         await here.quiet()
         assert [text for text in here.said(running) if "passed" in text] == ["passed a one"]
         assert here.said(refused) == ["heard: two"]
-        assert (await here.daemon.get("/ready"))[0] == 200
+        await answers(here, "/ready", 200)
 
 
 async def test_a_disk_that_is_full_from_the_start_is_one_clear_line(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import structlog
 
 from phantom.apps import ActionRefused, AppPlace
 from phantom.testing.fake_discord import FakeDiscord, FakeInteraction
+from phantom.testing.fake_discord.interactions import ANSWER_WITHIN
 from phantom.testing.manual_clock import ManualClock
 from tests.scenario.discord_apps_kit import Apps, lent
 
@@ -31,6 +34,13 @@ FORM: dict[str, Any] = {
     "customId": "why",
     "components": [{"type": 1, "components": [{"type": 4, "custom_id": "text", "style": 1, "label": "Why?"}]}],
 }
+
+
+@asynccontextmanager
+async def patient(folder: Path) -> AsyncIterator[Apps]:
+    """A running channel and a Discord that waits for first answers as long as a busy machine takes for them."""
+    async with FakeDiscord(answer_within=60.0) as fake, lent(folder, fake) as apps:
+        yield apps
 
 
 async def command(apps: Apps) -> FakeInteraction:
@@ -57,7 +67,7 @@ async def wrong(apps: Apps, action: str, asked: FakeInteraction, **params: Any) 
 
 
 async def test_a_reply_its_changes_and_what_follows(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
+    async with patient(tmp_path) as apps:
         fake = apps.fake
         asked = await command(apps)
         for action in ("followUpInteraction", "editInteractionReply"):
@@ -85,7 +95,7 @@ async def test_a_reply_its_changes_and_what_follows(tmp_path: Path) -> None:
 
 
 async def test_deferring_first(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
+    async with patient(tmp_path) as apps:
         asked = await command(apps)
         for _ in range(2):
             assert (await apps.act("deferInteraction", interactionId=asked.id, ephemeral=True))["deferred"] is True
@@ -97,7 +107,7 @@ async def test_deferring_first(tmp_path: Path) -> None:
 
 
 async def test_buttons_and_forms(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
+    async with patient(tmp_path) as apps:
         pressed = await press(apps)
         updated = await apps.act("updateInteraction", interactionId=pressed.id, content="pressed", components=[])
         assert pressed.source is not None
@@ -122,7 +132,7 @@ async def test_buttons_and_forms(tmp_path: Path) -> None:
 
 
 async def test_two_apps_at_once_make_one_answer(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
+    async with patient(tmp_path) as apps:
         asked = await command(apps)
         attempts = [apps.act("replyToInteraction", interactionId=asked.id, content=str(n)) for n in range(5)]
         outcomes = await asyncio.gather(*attempts, return_exceptions=True)
@@ -132,7 +142,7 @@ async def test_two_apps_at_once_make_one_answer(tmp_path: Path) -> None:
 
 
 async def test_what_failed_for_sure_may_be_tried_again_and_what_may_have_been_done_may_not(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
+    async with patient(tmp_path) as apps:
         asked = await command(apps)
         apps.fake.faults.fail("create_interaction_response", code=50035, status=400)
         assert (await wrong(apps, "replyToInteraction", asked, content="x")).bridge_code == "INVALID_REQUEST"
@@ -146,7 +156,7 @@ async def test_what_failed_for_sure_may_be_tried_again_and_what_may_have_been_do
 
 
 async def test_phantoms_own_are_not_for_apps(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
+    async with patient(tmp_path) as apps:
         fake = apps.fake
         await fake.wait_for(fake.commands)
         asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "why?"})
@@ -184,10 +194,12 @@ async def test_tokens_live_for_fifteen_minutes_and_are_nowhere_else(tmp_path: Pa
 
 
 async def test_an_interaction_that_no_app_answers_is_counted(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
-        answered, asked = await command(apps), await command(apps)
+    async with patient(tmp_path) as apps:
+        answered = await command(apps)
         await apps.act("deferInteraction", interactionId=answered.id)
+        asked = await command(apps)
         await apps.wire.until(lambda: apps.wire.outcome("not_answered_by_apps") == 1)
         assert apps.wire.outcome("left_to_apps") == 2
+        apps.fake.core.interactions.answer_within = ANSWER_WITHIN
         late = await wrong(apps, "replyToInteraction", asked, content="late")
         assert (late.bridge_code, late.details["discordCode"]) == ("NOT_FOUND", 10062)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog
 
 from channels.discord.apps_events import INTERRUPTED
 from channels.discord.apps_shapes import when
@@ -215,8 +216,7 @@ async def test_every_kind_of_interaction_without_its_token(tmp_path: Path) -> No
 
 
 async def test_phantoms_own_interactions_are_told_and_answered_by_phantom(tmp_path: Path) -> None:
-    async with lent(tmp_path) as apps:
-        fake = apps.fake
+    async with FakeDiscord(answer_within=30) as fake, lent(tmp_path, fake) as apps:
         await fake.wait_for(fake.commands)
         asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "why?"})
         assert (await asked.answered()).deferred
@@ -229,14 +229,14 @@ async def test_phantoms_own_interactions_are_told_and_answered_by_phantom(tmp_pa
 
 
 async def test_interactions_over_http_are_left_to_the_apps_too(tmp_path: Path) -> None:
-    async with lent(tmp_path, transport="http") as apps:
-        fake = apps.fake
+    async with FakeDiscord(answer_within=30) as fake, lent(tmp_path, fake, transport="http") as apps:
         assert (await apps.event("ready")).data["user"]["id"] == fake.bot.id
         assert apps.wire.channel.app_intents() == frozenset()
         asked = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "ticket", "type": 1})
         told = await apps.event("interactionCreate")
         await apps.act("replyToInteraction", interactionId=told.data["interaction"]["id"], content="filed")
         await asked.answered()
+        await apps.wire.until(lambda: asked.status is not None)  # the app may be quicker than the answer to the post
         assert asked.status == 202
         assert asked.replies[0].content == "filed"
         again = await fake.sender.replay(fake.sender.posted[-1])
@@ -277,7 +277,7 @@ async def test_after_a_resume_nothing_is_told_twice_and_after_a_lost_session_wha
         await fake.post(fake.owner, fake.general, "two")
         fake.faults.forget_sessions()
         fake.faults.refuse_gateway(refused=False)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(apps.sink.of("messageCreate")) < 3:
                 await asyncio.sleep(0.02)
         await fake.post(fake.owner, fake.general, "three")
@@ -307,24 +307,24 @@ async def test_what_was_written_between_two_processes_is_told_once(tmp_path: Pat
 
 
 @pytest.mark.parametrize("switched_on", [True, False])
-async def test_a_privileged_intent_that_is_switched_off_is_left_out(
-    tmp_path: Path, switched_on: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_privileged_intent_that_is_switched_off_is_left_out(tmp_path: Path, switched_on: bool) -> None:
     content, members = 1 << 15, 1 << 1
     app = FakeApplication(granted=content | (members if switched_on else 0))
-    async with FakeDiscord(app=app) as fake, lent(tmp_path, fake) as apps:
-        await apps.event("ready")
-        asked = fake.gateway.identifies[-1].intents
-        assert bool(asked & members) is switched_on
-        assert asked & (1 << 5), "webhooks"
-        assert asked & (1 << 7), "voice states"
-        assert asked & (1 << 11), "typing"
-        own = {"Guilds", "GuildMessages", "GuildMessageReactions"}
-        further = {"GuildWebhooks", "GuildVoiceStates", "GuildMessageTyping"} | (
-            {"GuildMembers"} if switched_on else set()
-        )
-        assert apps.wire.channel.app_intents() == own | further
-        assert ("Server Members Intent" in capsys.readouterr().out) is not switched_on
+    structlog.reset_defaults()  # whatever another test made of it
+    with structlog.testing.capture_logs() as logs:
+        async with FakeDiscord(app=app) as fake, lent(tmp_path, fake) as apps:
+            await apps.event("ready")
+            asked = fake.gateway.identifies[-1].intents
+            assert bool(asked & members) is switched_on
+            assert asked & (1 << 5), "webhooks"
+            assert asked & (1 << 7), "voice states"
+            assert asked & (1 << 11), "typing"
+            own = {"Guilds", "GuildMessages", "GuildMessageReactions"}
+            further = {"GuildWebhooks", "GuildVoiceStates", "GuildMessageTyping"} | (
+                {"GuildMembers"} if switched_on else set()
+            )
+            assert apps.wire.channel.app_intents() == own | further
+            assert ("Server Members Intent" in repr(logs)) is not switched_on
 
 
 async def test_odd_frames_harm_nobody(tmp_path: Path) -> None:

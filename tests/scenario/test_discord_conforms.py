@@ -81,7 +81,7 @@ class InteractionsBench(DiscordBench):
 
     async def acked(self) -> bool:
         assert self.asked is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.asked.settled.wait()
         return self.asked.deferred
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
+
+from yarl import URL
 
 from channels.discord.doctor import Finding, Level, examine
 from channels.discord.settings import DiscordSettings
@@ -90,7 +93,9 @@ async def test_permissions_servers_endpoint_and_key(tmp_path: Path) -> None:
 
 async def test_no_discord_at_all(tmp_path: Path) -> None:
     async with FakeDiscord() as fake:
-        await fake.stop()
-        (only,) = await diagnosis(tmp_path, fake)
+        with socket.socket() as mute:  # bound, so that the port is nobody else's, and not listening
+            mute.bind(("127.0.0.1", 0))
+            nowhere = URL(fake.api_url).with_port(mute.getsockname()[1])
+            (only,) = await diagnosis(tmp_path, fake, api_base_url=str(nowhere))
         assert only.level is Level.FAIL
         assert "network" in only.cure

@@ -17,16 +17,18 @@ MESSAGES = 3 * _MAX_PENDING
 
 @dataclass
 class SlowInbox(ConformanceInbox):
-    """A journal whose commits take a while, and then hold all that was offered meanwhile."""
+    """A journal that commits nothing before as much waits for it as the channel may let wait, and takes a while then:
+    long enough for more to come if more could.
+    """
 
     waiting: list[tuple[Envelope, Callable[[Admission], None]]] = field(default_factory=list)
     most: int = 0
 
     def submit(self, envelope: Envelope, done: Callable[[Admission], None]) -> None:
-        if not self.waiting:
-            asyncio.get_running_loop().call_later(0.1, self._commit)
         self.waiting.append((envelope, done))
         self.most = max(self.most, len(self.waiting))
+        if len(self.waiting) == min(_MAX_PENDING, MESSAGES - len(self.envelopes)):
+            asyncio.get_running_loop().call_later(0.1, self._commit)
 
     def _commit(self) -> None:
         batch, self.waiting = self.waiting, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from channels.discord.install import POLL_SECONDS, RETRY_SECONDS, STALE_SECONDS
 from config.identity_fetcher import IdentityFetcher
 from config.metadata_client import MetadataClient
 from phantom.clock import SystemClock
@@ -36,7 +38,7 @@ async def tenant(
     tmp_path: Path, *, clock: ManualClock | None = None, transport: str = "http", **settings: Any
 ) -> AsyncIterator[tuple[Wire, FakeMetadata]]:
     """A channel, not running yet, whose identity comes from a metadata service over HTTP."""
-    async with FakeDiscord(clock=clock) as fake, FakeMetadata(identity=install(fake)) as metadata:
+    async with FakeDiscord(clock=clock, answer_within=30) as fake, FakeMetadata(identity=install(fake)) as metadata:
         client = MetadataClient(metadata.url, SystemClock(), jitter=lambda: 0.0)
         provider = IdentityFetcher(client, configured=True)
         try:
@@ -44,6 +46,24 @@ async def tenant(
                 yield wire, metadata
         finally:
             await client.aclose()
+
+
+class NapClock(ManualClock):
+    """Also counts the naps of each length: who has begun another one has acted upon what the last one led to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.naps: Counter[float] = Counter()
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps[seconds] += 1
+        await super().sleep(seconds)
+
+    async def napping(self, seconds: float, count: int = 1) -> None:
+        """Wait until so many naps of that length were begun."""
+        async with asyncio.timeout(30):
+            while self.naps[seconds] < count:
+                await asyncio.sleep(0.005)
 
 
 def facts(wire: Wire) -> dict[str, Any]:
@@ -59,7 +79,7 @@ async def ask(wire: Wire, place: FakeChannel | None = None) -> FakeInteraction:
 
 async def refused(wire: Wire) -> PhantomError:
     """The error with which the channel's run ends."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(PhantomError) as caught:
             await wire.channel.run(wire.inbox, asyncio.Event())
     assert not wire.channel.health().ok
@@ -107,7 +127,7 @@ async def test_a_key_that_changes_while_posts_arrive(tmp_path: Path) -> None:
 
 
 async def test_forged_posts_do_not_hammer_the_service(tmp_path: Path) -> None:
-    async with tenant(tmp_path) as (wire, metadata), running(wire, wire.inbox):
+    async with tenant(tmp_path, clock=ManualClock()) as (wire, metadata), running(wire, wire.inbox):
         wire.fake.faults.corrupt_signature(times=20)
         answers = await asyncio.gather(*(wire.fake.ping_endpoint() for _ in range(20)))
         assert {answer.status for answer in answers} == {401}
@@ -194,7 +214,7 @@ async def test_configured_servers_are_narrowed_never_widened(tmp_path: Path) -> 
 
 
 async def test_the_gateway_follows_the_servers_and_ends_with_the_install(tmp_path: Path) -> None:
-    clock = ManualClock()
+    clock = NapClock()
     async with tenant(tmp_path, clock=clock, transport="gateway", backfill_messages=0) as (wire, metadata):
         fake = wire.fake
         work = asyncio.create_task(wire.channel.run(wire.inbox, asyncio.Event()))
@@ -202,44 +222,45 @@ async def test_the_gateway_follows_the_servers_and_ends_with_the_install(tmp_pat
         await fake.post(fake.owner, fake.general, f"{fake.mention} one")
         await wire.until_said("one")
         metadata.identity = install(fake, guild_ids=["5"])
-        await asked_again(clock, metadata)
+        await asked_again(clock)
         await fake.post(fake.owner, fake.general, f"{fake.mention} two")
         await wire.until(lambda: wire.outcome("foreign_guild") == 1)
         metadata.answer_status(503)
-        await asked_again(clock, metadata, requests=3)
+        await asked_again(clock, then=RETRY_SECONDS)
         assert wire.channel.health().ok
         metadata.heal()
         metadata.identity = {"tenant_id": "t1"}
         with pytest.raises(PhantomError) as caught:
-            await asyncio.wait_for(asyncio.gather(work, clock.run_for(15)), 10)
+            await asyncio.wait_for(asyncio.gather(work, clock.run_for(RETRY_SECONDS)), 30)
         assert caught.value.code == "install_withdrawn"
         assert (await refused(wire)).code == "install_withdrawn"
 
 
 async def test_an_install_that_nobody_confirms_for_a_quarter_of_an_hour(tmp_path: Path) -> None:
-    clock = ManualClock()
+    clock = NapClock()
     async with tenant(tmp_path, clock=clock) as (wire, metadata):
         work = asyncio.create_task(wire.channel.run(wire.inbox, asyncio.Event()))
         await wire.until(lambda: wire.channel.health().ok)
         metadata.answer_status(503)
-        clock.advance(901)
+        await clock.napping(POLL_SECONDS)
+        clock.advance(STALE_SECONDS + 1)
         with pytest.raises(PhantomError) as caught:
-            await asyncio.wait_for(work, 10)
+            await asyncio.wait_for(work, 30)
         assert caught.value.code == "install_stale"
         assert (await wire.fake.ping_endpoint()).status == 503
 
 
-async def asked_again(clock: ManualClock, metadata: FakeMetadata, *, seconds: float = 60, requests: int = 1) -> None:
-    """Move the clock on until the service was asked and its answer acted upon: whoever asked sleeps again by then."""
-    before, sleepers = metadata.count("/v1/identity"), clock.sleeping
-    await clock.run_for(seconds)
-    await metadata.wait_for(before + requests, "/v1/identity")
-    await clock.wait_for_sleepers(sleepers)
+async def asked_again(clock: NapClock, *, then: float = POLL_SECONDS) -> None:
+    """Move the clock on until the service was asked and its answer acted upon: `then` is the nap after it."""
+    await clock.napping(POLL_SECONDS)
+    before = clock.naps[then]
+    await clock.run_for(POLL_SECONDS)
+    await clock.napping(then, before + 1)
 
 
 async def test_a_daemon_that_has_everything_from_the_metadata_service(tmp_path: Path) -> None:
     """No Discord secret or id in its environment; the service fails while it boots, and the key changes later."""
-    async with FakeDiscord() as fake, FakeMetadata(identity=install(fake)) as metadata:
+    async with FakeDiscord(answer_within=30) as fake, FakeMetadata(identity=install(fake)) as metadata:
         metadata.rotate("discord_bot_token", fake.token)
         metadata.answer_status(503, path="/v1/identity", times=3)
         daemon = DaemonProcess(
@@ -251,20 +272,19 @@ async def test_a_daemon_that_has_everything_from_the_metadata_service(tmp_path: 
                 "OWNER_DISCORD_USER_ID": fake.owner.id,
             },
             data_dir=tmp_path / "data",
-            ready_within=30,
         )
         try:
             await daemon.start()
             fake.deliver_interactions_over_http(f"{daemon.url}/discord/interactions")
             await fake.wait_for(fake.commands)
             asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "hi"})
-            await fake.wait_for(lambda: asked.original is not None and asked.original.content, timeout=15)
+            await fake.wait_for(lambda: asked.original is not None and asked.original.content)
             fake.app.private_key = new_private_key()
             metadata.identity = install(fake)
             assert (await fake.ping_endpoint()).status == 200
-            health = await daemon.health()
+            health = await daemon.until(lambda health: health["warnings"] == [])
             assert health["channels"]["discord"]["public_key"] == "identity"
-            assert health["warnings"] == []
+            await metadata.wait_for(1, "/agent_ready")
             assert metadata.tenant_status == [("agent_ready", {"transport": "http"})]
             assert fake.token not in daemon.output
             assert UNSHOWN not in daemon.output

@@ -74,8 +74,7 @@ async def test_a_question_is_answered_where_only_its_author_sees_it(tmp_path: Pa
         asked = await fake.command(fake.owner, fake.general, "phantom", "ask", {"question": "why?"})
         await asked.answered()
         assert asked.deferred
-        assert asked.latency is not None
-        assert asked.latency < 3
+        assert not asked.error, "Discord takes nothing that comes after three seconds"
         event = await wire.until_said("why?")
         first = await wire.channel.send(reply(event, "because @everyone"))
         second = await wire.channel.send(reply(event, "and so on", 1))

@@ -213,7 +213,7 @@ async def test_after_a_server_error_a_send_is_unknown_and_an_edit_is_repeated(wi
     asked = await wire.fake.post(wire.fake.owner, wire.fake.general, "broken?")
     shown = wire.message(await wire.channel.send(wire.answer(asked, "before")))
     wire.fake.faults.reply("create_message", status)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(30):
         with pytest.raises(DeliveryUnknown):
             await wire.channel.send(wire.answer(asked, "after", key="t2/answer/0"))
         wire.fake.faults.reply("update_message", status)
@@ -233,13 +233,13 @@ async def test_one_channels_rate_limit_does_not_hold_up_another(wire: Wire) -> N
     other = wire.fake.add_channel("other")
     quick = await wire.fake.post(wire.fake.owner, other, "quick?")
     await wire.channel.send(wire.answer(slow, "one"))
-    wire.fake.faults.rate_limit("create_message", retry_after=3.0)
+    wire.fake.faults.rate_limit("create_message", retry_after=25.0)
     waiting = asyncio.create_task(wire.channel.send(wire.answer(slow, "two", key="t2/answer/0")))
     await wire.fake.wait_for(lambda: wire.fake.faults.taken["limited"] == 1)
-    async with asyncio.timeout(1.5):
-        await wire.channel.send(wire.answer(quick, "at once", key="t3/answer/0"))
+    await wire.channel.send(wire.answer(quick, "at once", key="t3/answer/0"))
     assert not waiting.done()
     waiting.cancel()
+    await asyncio.wait((waiting,))
 
 
 async def test_a_long_rate_limit_is_told_instead_of_waited_out(wire: Wire) -> None:
@@ -257,10 +257,9 @@ async def test_a_call_given_up_during_a_global_limit_shuts_nobody_out(wire: Wire
     wire.fake.faults.rate_limit("trigger_typing_indicator", retry_after=0.5, scope="global")
     typing = asyncio.create_task(wire.channel.typing(wire.where(asked), True))
     await wire.fake.wait_for(lambda: wire.fake.faults.taken["limited"] == 1)
-    async with asyncio.timeout(0.2):
-        typing.cancel()
+    typing.cancel()
+    async with asyncio.timeout(30):
         await asyncio.wait((typing,))
-    async with asyncio.timeout(3):
         assert (await wire.channel.send(wire.answer(asked, "in a moment"))).outcome is Outcome.SENT
 
 

@@ -107,7 +107,6 @@ async def test_two_processes_split_the_shards(tmp_path: Path) -> None:
                 },
                 data_dir=tmp_path / shard,
                 python_path=[AGENT],
-                ready_within=30,
             )
             stack.push_async_callback(daemon.aclose)
             await daemon.start()
@@ -117,6 +116,6 @@ async def test_two_processes_split_the_shards(tmp_path: Path) -> None:
         for guild in guilds:
             hall = fake.add_channel("hall", guild=guild)
             asked.append(await fake.post(fake.owner, hall, f"{fake.mention} {guild.name}"))
-        await fake.wait_for(lambda: all(fake.replies(one) for one in asked), timeout=20)
+        await fake.wait_for(lambda: all(fake.replies(one) for one in asked))
         assert [len(fake.replies(one)) for one in asked] == [1] * len(guilds)
         assert {one.shard for one in fake.gateway.identifies} == {0, 1}

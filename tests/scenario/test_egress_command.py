@@ -39,7 +39,7 @@ def egress(folder: Path, environ: dict[str, str], *flags: str, status: int = 0) 
 
 def accepts(command: list[str], text: str, file: Path) -> subprocess.CompletedProcess[str]:
     file.write_text(text)
-    return subprocess.run([*command, str(file)], capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run([*command, str(file)], capture_output=True, text=True, check=False, timeout=100)
 
 
 def test_the_list_names_what_the_configuration_reaches_and_nothing_else(folder: Path) -> None:

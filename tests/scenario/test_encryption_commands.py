@@ -28,17 +28,21 @@ def die_at(place: KeyPlace, ring: str, number: int) -> bool:
     """Write in a child that dies before step `number`; False when it came to its end."""
     child = os.fork()
     if child == 0:
-        left = [number]
+        left, status = [number], 1
 
         def step(name: str) -> None:
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
             left[0] -= 1
 
-        with folder_lock(place.path.parent):
-            place.write(ring, step)
-        os._exit(0)
+        try:
+            with folder_lock(place.path.parent):
+                place.write(ring, step)
+            status = 0
+        finally:
+            os._exit(status)  # whatever happens, it goes no further than here
     _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
     return os.WIFSIGNALED(status)
 
 

@@ -12,6 +12,7 @@ from phantom.storage.key_ring import Ring, fresh_key
 from phantom.testing.daemon_process import DaemonProcess
 from phantom.testing.fake_metadata import FakeMetadata
 from phantom.testing.fake_slack.message import FakeMessage
+from tests.scenario.daemon_kit import soon
 from tests.scenario.encryption_kit import Place, encryption, place, until_under
 
 
@@ -32,7 +33,7 @@ def damage(path: Path, table: str, column: str, where: str) -> None:
 async def killed_in_the_middle(here: Place, daemon: DaemonProcess) -> FakeMessage:
     """A question whose turn a kill cut short."""
     question = await here.slack.post(here.slack.owner, here.slack.dm(here.slack.owner), "gate g with an otter")
-    await here.slack.wait_for(lambda: (here.folder / "g.begun").exists() or None, 20)
+    await soon((here.folder / "g.begun").exists)  # a file: Slack would not tell of it
     await daemon.kill()
     (here.folder / "g").touch()
     return question
@@ -48,10 +49,10 @@ async def test_an_event_that_does_not_open_fails_alone_and_is_kept(tmp_path: Pat
         await daemon.start()
         await here.say("otters go on")
         assert "otters are first" in await here.recall(), "the lines that open are there"
-        (told,) = {line["what"] for line in daemon.events("event_does_not_open")}
+        (told,) = {line["what"] for line in await daemon.until_logged("event_does_not_open")}
         assert "inbox.body" in told
         assert key.id in told
-        assert {line["what"] for line in daemon.events("line_does_not_open")}
+        await daemon.until_logged("line_does_not_open")
         assert not [one for one in here.slack.replies(question) if "passed" in one.shown]
         with closing(sqlite3.connect(here.data / "phantom.sqlite")) as db:
             ((state, kept),) = db.execute("SELECT state, body IS NOT NULL FROM inbox WHERE detail = 'damaged'")
@@ -59,10 +60,12 @@ async def test_an_event_that_does_not_open_fails_alone_and_is_kept(tmp_path: Pat
         here.put(Ring(keys=(fresh_key(), key)).text)
         health = await daemon.until(lambda health: encryption(health)["damaged"] == 2)
         assert any("do not open" in one for one in health["warnings"])
-        assert {line["what"].split(",")[0] for line in daemon.events("row_does_not_open")} == {
-            "inbox.body",
-            "history.text",
-        }
+        await soon(
+            lambda: (
+                {line["what"].split(",")[0] for line in daemon.events("row_does_not_open")}
+                == {"inbox.body", "history.text"}
+            )
+        )
         assert "2 stored value(s)" in here.command("retire", "encryption", "--write", status=1)
         here.command("retire", "encryption", "--write", "--force")
 
@@ -73,7 +76,7 @@ async def test_a_turn_whose_checkpoints_do_not_open_is_begun_anew(tmp_path: Path
         damage(here.data / "turns.sqlite", "workflow_input", "inputs", "inputs IS NOT NULL")
         damage(here.data / "turns.sqlite", "operation_outputs", "output", "output IS NOT NULL")
         await daemon.start()
-        await here.slack.wait_for(lambda: any("otter" in one.shown for one in here.slack.replies(question)), 20)
+        await here.slack.wait_for(lambda: any("otter" in one.shown for one in here.slack.replies(question)))
         await here.say("otters again")
 
 

@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from phantom.cli.loading import load_config
-from phantom.testing.daemon_process import DaemonProcess, free_port
+from phantom.testing.daemon_process import DaemonProcess, kept_port
 from phantom.testing.fake_discord import FakeDiscord
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,12 +57,12 @@ class World:
         )
         said = b""
         try:
-            await self.daemon.until(lambda health: any(ready(app, name) for app in health["bridge"]["apps"]))
+            await self.daemon.until(lambda health: any(ready(app, name) for app in health["bridge"]["apps"]), 60)
             yield process
         finally:
             if process.returncode is None:
                 process.terminate()
-            _, said = await asyncio.wait_for(process.communicate(), 15)
+            _, said = await asyncio.wait_for(process.communicate(), 60)
             await self.daemon.until(lambda health: not any(app["app"] == name for app in health["bridge"]["apps"]))
         assert process.returncode in (0, -9), said.decode()
         assert b"error" not in said, said.decode()
@@ -86,7 +86,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         names = (*WORKERS, "greeter")
         made = await asyncio.gather(*(new_secret(name, data, discord.guild.id) for name in names))
         env = {"DISCORD_BOT_TOKEN": discord.token, "DISCORD_API_BASE_URL": discord.api_url}
-        async with DaemonProcess(env=env, data_dir=data, ready_within=30) as daemon:
+        async with DaemonProcess(env=env, data_dir=data) as daemon:
             yield World(discord, daemon, dict(zip(names, made, strict=True)), folder)
             rows = (data / "bridge" / "audit.jsonl").read_text()
             assert "nitro" not in rows
@@ -108,18 +108,18 @@ async def new_secret(name: str, data: Path, guild: str) -> str:
         "--manifest", str(manifest), *limits, "--data-dir", str(data),
         cwd=data.parent, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, trouble = await asyncio.wait_for(process.communicate(), 30)
+    out, trouble = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode == 0, trouble.decode()
     return out.decode().strip()
 
 
 async def test_the_dashboard_shows_what_is_said_where(world: World) -> None:
-    discord, port = world.discord, free_port()
+    discord, port = world.discord, kept_port(world)
     alice = discord.add_user("alice")
 
     async def shown(web: aiohttp.ClientSession, name: str, messages: int) -> dict[str, Any]:
         """The page, once it says so of the guild."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 async with web.get(f"http://127.0.0.1:{port}/") as answer:
                     view: dict[str, Any] = orjson.loads(await answer.read())
@@ -150,9 +150,9 @@ async def test_the_moderation_deletes_and_pauses_within_its_server(world: World)
         harmless = await discord.post(mallory, discord.general, "good morning")
         lure = await discord.post(mallory, discord.general, "FREE  nitro here")
         edited = await discord.edit(harmless, "come to discord.gg/abc")
-        await discord.wait_for(lambda: {one.id for one in discord.deleted} >= {lure.id, edited.id}, timeout=10)
+        await discord.wait_for(lambda: {one.id for one in discord.deleted} >= {lure.id, edited.id})
         member = discord.guild.members[mallory.id]
-        await discord.wait_for(lambda: member.timed_out_until is not None, timeout=10)
+        await discord.wait_for(lambda: member.timed_out_until is not None)
     assert spared in discord.messages(outside)
     calls = [call for call in discord.calls_of("delete_message") if call.status == 204]
     assert len(calls) == 2
@@ -172,7 +172,7 @@ async def test_the_analytics_counts_each_event_once_over_a_kill(world: World) ->
         return found
 
     async def until(number: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while counted() < number:
                 await asyncio.sleep(0.02)
 
@@ -207,12 +207,12 @@ async def test_the_voice_worker_moves_and_mutes(world: World) -> None:
     ):
         await discord.join_voice(carol, lounge)
         await discord.set_voice(carol, self_deaf=True)
-        await discord.wait_for(lambda: voice[carol.id].channel_id == quiet.id, timeout=10)
+        await discord.wait_for(lambda: voice[carol.id].channel_id == quiet.id)
         await discord.set_voice(carol, self_deaf=False)
         await discord.join_voice(carol, listen)
-        await discord.wait_for(lambda: member.mute, timeout=10)
+        await discord.wait_for(lambda: member.mute)
         await discord.join_voice(carol, lounge)
-        await discord.wait_for(lambda: not member.mute, timeout=10)
+        await discord.wait_for(lambda: not member.mute)
     assert voice[carol.id].channel_id == lounge.id
 
 
@@ -221,9 +221,7 @@ async def test_the_first_app_of_the_how_to_works_as_printed(world: World) -> Non
     dora = discord.add_user("dora")
     async with world.worker("greeter"):
         await discord.post(dora, discord.general, "hello")
-        await discord.wait_for(
-            lambda: any(one.content == "Hello, dora!" for one in discord.messages(discord.general)), timeout=10
-        )
+        await discord.wait_for(lambda: any(one.content == "Hello, dora!" for one in discord.messages(discord.general)))
 
 
 async def test_the_secrets_of_the_how_to_are_a_configuration(tmp_path: Path) -> None:
@@ -252,7 +250,7 @@ async def test_a_worker_ends_when_its_secret_does_not_fit(world: World) -> None:
         },
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 15)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     for code in ("missing_event_capability", "missing_action_capability", "scope_broader_than_expected"):
         assert code.encode() in said

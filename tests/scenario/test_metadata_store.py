@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -39,6 +40,26 @@ Load = Callable[[Mapping[str, str]], LoadedConfig]
 async def fetched(store: SecretStore, *names: str) -> None:
     """Have these secrets, asked for at the same time. Raises what the first one raises."""
     await asyncio.gather(*(store.secret(name).refresh() for name in names))
+
+
+async def moved_until(happened: asyncio.Event, clock: ManualClock, seconds: float) -> None:
+    """Move the clock on, once more where whoever looks was still busy (or gave a slow file up) when it was moved."""
+    async with asyncio.timeout(30):
+        while not happened.is_set():
+            await clock.run_for(seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(happened.wait(), 5)
+
+
+async def read_again(secret: Secret) -> bool:
+    """`refresh`, once more where this machine was too busy for the file to answer in time. Raises as that does."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await secret.refresh()
+            except SecretError as error:
+                if "does not answer" not in error.message:
+                    raise
 
 
 @pytest.fixture
@@ -103,8 +124,7 @@ async def test_a_rotation_arrives_by_itself(load: Load, service: FakeMetadata, c
     service.rotate("test_line_token", "line-token-2")
     await clock.run_for(59)
     assert service.count() == 2
-    await clock.run_for(6)
-    await asyncio.wait_for(told.wait(), 5)
+    await moved_until(told, clock, 6)
     assert token.candidates() == ("line-token-2", "line-token-1")
     assert {"line-token-1", "line-token-2", "provider-1"} <= set(loaded.secrets.plaintexts())
     assert loaded.secrets.warnings() == ()
@@ -119,8 +139,7 @@ async def test_a_failing_service_is_seen_and_forgotten(load: Load, service: Fake
     withdrawn = asyncio.Event()
     token, _ = line(loaded).handles()
     token.on_change(withdrawn.set)
-    await clock.run_for(65)
-    await asyncio.wait_for(withdrawn.wait(), 5)
+    await moved_until(withdrawn, clock, 65)
     with pytest.raises(SecretError, match="HTTP 403"):
         token.reveal()
     (warning,) = store.warnings()
@@ -129,8 +148,7 @@ async def test_a_failing_service_is_seen_and_forgotten(load: Load, service: Fake
     )
     back = asyncio.Event()
     token.on_change(back.set)
-    await clock.run_for(20)
-    await asyncio.wait_for(back.wait(), 5)
+    await moved_until(back, clock, 20)
     assert token.reveal() == "line-token-1"
     assert store.last_error == ""
 
@@ -177,7 +195,7 @@ async def test_closing_ends_what_is_under_way(load: Load, service: FakeMetadata,
     await service.wait_for(1)
     await loaded.secrets.start()
     await loaded.secrets.aclose()
-    await asyncio.wait({waiting}, timeout=5)
+    await asyncio.wait({waiting}, timeout=30)
     assert waiting.cancelled()
 
 
@@ -188,27 +206,27 @@ async def test_files_rotate_and_go(load: Load, clock: ManualClock, tmp_path: Pat
     token, _ = line(loaded).handles()
     assert token.reveal() == "line-token-1"
     file.write_text("line-token-2\n")
-    assert await token.refresh()
+    assert await read_again(token)
     assert token.candidates() == ("line-token-2", "line-token-1")
     clock.advance(300)
     assert token.candidates() == ("line-token-2",)
     for content, says in ((b"", "is empty"), (b"\xff", "not UTF-8"), (b"x" * 70_000, "larger than 64 KiB")):
         file.write_bytes(content)
         if not content:
-            assert not await token.refresh(), "somebody may be writing it anew"
+            assert not await read_again(token), "somebody may be writing it anew"
             clock.advance(3)
         with pytest.raises(SecretError, match=says):
-            await token.refresh()
+            await read_again(token)
         with pytest.raises(SecretError, match=says):
             token.reveal()
     file.write_text("line-token-3")
-    assert await token.refresh()
+    assert await read_again(token)
     assert token.candidates() == ("line-token-3",), "what was withdrawn does not come back"
     file.unlink()
-    assert not await token.refresh()
+    assert not await read_again(token)
     clock.advance(3)
     with pytest.raises(SecretError, match="has no file"):
-        await token.refresh()
+        await read_again(token)
     assert loaded.secrets.warnings() == ("secret test_line_token is failed: secret test_line_token has no file",)
 
 
@@ -221,6 +239,5 @@ async def test_files_are_watched_in_the_background(load: Load, clock: ManualCloc
     token.on_change(told.set)
     await loaded.secrets.start()
     file.write_text("line-token-2")
-    await clock.run_for(10)
-    await asyncio.wait_for(told.wait(), 5)
+    await moved_until(told, clock, 10)
     assert token.reveal() == "line-token-2"

@@ -84,10 +84,10 @@ async def test_a_webhook_secret_of_every_bad_kind(tmp_path: Path) -> None:
             await until_known(session, url, SECRET)
             await load.further(1)
         skewed = {}
-        for seconds in (-302, -298, 298, 302):
+        for seconds in (-302, -270, 298, 330):  # the posts grow older on their way
             body = orjson.dumps({"text": f"from {seconds}"})
             skewed[seconds] = (await post(session, url, body, standard(body, at=time.time() + seconds)))[0]
-        assert skewed == {-302: 401, -298: 200, 298: 200, 302: 401}, "clocks may differ by five minutes"
+        assert skewed == {-302: 401, -270: 200, 298: 200, 330: 401}, "clocks may differ by five minutes"
         assert not [line for line in daemon.lines if any(bad.decode("latin-1") in line for bad in _tellable())]
 
 
@@ -105,7 +105,9 @@ async def test_a_source_that_hangs_fails_lies_and_flips(tmp_path: Path) -> None:
         async with DaemonProcess(env=env, data_dir=tmp_path / "data", python_path=[HERE]) as daemon:
             current = [signer.secret]
             schedule = RetrySchedule((0.1,), forever=True)
-            slack.deliver_over_http(daemon.url, profile="gateway", secret=lambda: current[0], schedule=schedule)
+            slack.deliver_over_http(
+                daemon.url, profile="gateway", secret=lambda: current[0], schedule=schedule, timeout=30.0
+            )  # a slow answer is no refusal
             async with kit.load(daemon) as load:
                 load.keep("slack", kit.ask_on_slack(slack, slack.owner))
                 load.keep("forged", kit.forge(load, slack, signer, "gateway"), counts=False)
@@ -156,4 +158,4 @@ async def gateway_post(daemon: DaemonProcess, session: aiohttp.ClientSession, sl
         return answer.status
 
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)

@@ -22,7 +22,7 @@ from config.whole_file import folder_lock
 from phantom.errors import ConfigError
 from phantom.testing.daemon_process import DaemonProcess
 from tests.scenario import rotation_child
-from tests.scenario.cli_kit import CLEAN, phantom
+from tests.scenario.cli_kit import CLEAN, PATIENCE, phantom
 from tests.scenario.rotation_child import OLD, OLDER
 from tests.scenario.rotation_webhook import (
     BACKUP_FILE,
@@ -68,7 +68,7 @@ async def test_a_daemon_started_in_the_middle_of_a_rotation_serves(tmp_path: Pat
         health = await daemon.until(lambda health: any("is the same as" in one for one in health["warnings"]))
         assert "is the same secret as" in health["channels"]["webhook"]["detail"]
         assert (await daemon.metrics())['phantom_webhook_verified_total{endpoint="default",secret="default"}'] == 1
-        (warned,) = daemon.events("webhook_backup_not_used")
+        (warned,) = await daemon.until_logged("webhook_backup_not_used")
         assert "rotate webhook" in warned["cure"]
         listed = json.loads(await place.run("list", "--json", status=1))["secrets"]
         odd = {row["name"]: row["malformed"] for row in listed if row["malformed"]}
@@ -208,7 +208,7 @@ class Load:
     async def more(self, count: int = 5) -> None:
         """Wait until both have sent some more."""
         wanted = {who: number + count for who, number in self.accepted.items()}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while any(self.accepted[who] < number for who, number in wanted.items()):
                 await asyncio.sleep(PACE)
 
@@ -236,7 +236,7 @@ async def test_no_post_is_refused_while_the_secret_is_rotated(kind: str, tmp_pat
             sender.cancel()
         await asyncio.wait(senders)
         await place.run("retire", "webhook", "--write", "--force")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await load.post(SECRET) != 401:
                 await asyncio.sleep(0.05)
         assert await load.post(place.default) == 200
@@ -248,14 +248,14 @@ async def test_no_post_is_refused_while_the_secret_is_rotated(kind: str, tmp_pat
 
 async def counted(folder: Path) -> None:
     """Wait until the daemon has written down that the backup is used."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (found := usage.read(folder).get("default")) is None or found["backup"].last_used is None:
             await asyncio.sleep(PACE)
 
 
 async def taken_up(load: Load, secret: str) -> str:
     """The secret, once the daemon accepts it. Whoever hands it out does so after that."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await load.post(secret) != 200:
             await asyncio.sleep(0.05)
     return secret

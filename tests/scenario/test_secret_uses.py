@@ -69,7 +69,7 @@ async def test_verifying_is_a_use_and_counted_by_value(tmp_path: Path) -> None:
                 dict.fromkeys(USED)
             ), "being there, and being checked, is no use"
             signed_with = [OLD]
-            slack.deliver_over_http(daemon.url, profile="gateway", secret=lambda: signed_with[0])
+            slack.deliver_over_http(daemon.url, profile="gateway", secret=lambda: signed_with[0], timeout=30.0)
             await answered(slack)
             body = orjson.dumps({"text": "hello"})
             await ask(daemon, session, standard(body), body)

@@ -265,7 +265,7 @@ async def test_what_a_running_daemon_still_holds_is_not_called_dead(tmp_path: Pa
 async def seen(data: Path, name: str, *, changes: int = 0) -> None:
     """Wait until the daemon has noted the secret."""
     file, clock = InventoryFile(data), SystemClock()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (one := file.load().secrets.get(name)) is None or one.changes < changes:
             await clock.sleep(0.05)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from channels.slack.apps_triggers import TriggerBook
 from phantom.apps import ActionRefused, SupportsApps
 from phantom.testing.fake_slack import FakeSlack
 from phantom.testing.fake_slack.app import FakeApp
@@ -373,7 +374,7 @@ async def test_a_refused_token_is_the_bots_trouble_and_stops_the_channel(apps: A
     apps.slack.faults.revoke_bot_token()
     error = await refused(apps.act("slack.postMessage", channelId=apps.slack.general.id, text="x"))
     assert (error.bridge_code, error.unknown) == ("SERVICE_UNAVAILABLE", False)
-    await asyncio.wait({apps.running}, timeout=5)
+    await asyncio.wait({apps.running}, timeout=30)
     assert apps.channel.health().state == "revoked"
 
 
@@ -445,6 +446,10 @@ async def test_an_interaction_is_forgotten_after_three_seconds(apps: Apps) -> No
     place = await apps.channel.app_place("slack.openModal", {"interactionId": command["id"]})
     assert place.channel == apps.slack.general.id
     book = apps.channel._apps._book
-    await soon(lambda: not book._open)
-    error = await refused(apps.channel.app_place("slack.openModal", {"interactionId": command["id"]}))
+    book.seconds = TriggerBook().seconds
+    assert book.seconds == 3.0
+    await other_command(apps)
+    late = (await apps.event("slack.command", 2)).data["command"]
+    await soon(lambda: late["id"] not in book._open)
+    error = await refused(apps.channel.app_place("slack.openModal", {"interactionId": late["id"]}))
     assert error.bridge_code == "NOT_FOUND"

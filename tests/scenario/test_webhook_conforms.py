@@ -58,16 +58,22 @@ class WebhookBench:
 
     def lose_next_answer(self) -> None:
         """The disk stalls: whether the message is kept cannot be told until it goes on."""
-        self.stall = sqlite3.connect(self.wire.folder / FILE)
+        self.stall = sqlite3.connect(self.wire.folder / FILE, timeout=30)
         self.stall.execute("BEGIN IMMEDIATE")
 
 
 class TestWebhook(ChannelConformance):
+    patience = 30.0
+
+    async def test_a_lost_answer_is_found(self) -> None:
+        self.patience = 0.3
+        await super().test_a_lost_answer_is_found()
+
     @asynccontextmanager
     async def make(self) -> AsyncIterator[Bench]:
         with TemporaryDirectory() as folder:
             async with (
                 callback_server() as server,
-                wired(Path(folder), callback_url=server.url, patience=0.3) as wire,
+                wired(Path(folder), callback_url=server.url, patience=self.patience) as wire,
             ):
                 yield WebhookBench(wire, server)

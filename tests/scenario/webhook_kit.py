@@ -101,7 +101,7 @@ class CallbackServer:
         status = self.script.pop(0) if self.script else 200
         return web.Response(status=status, headers={"Location": self.location} if self.location else {})
 
-    async def until(self, count: int, within: float = 10.0) -> list[Taken]:
+    async def until(self, count: int, within: float = 30.0) -> list[Taken]:
         """Wait for that many callbacks, failed attempts included."""
         async with asyncio.timeout(within):
             while len(self.taken) < count:
@@ -261,7 +261,7 @@ async def wired(
     for route in channel.routes():
         server.add_route(route)
     await server.listen("127.0.0.1", 0)
-    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
     try:
         yield Wire(
             channel=channel,
@@ -286,7 +286,7 @@ async def running(wire: Wire) -> AsyncIterator[Wire]:
     work = asyncio.create_task(wire.channel.run(wire.inbox, ready))
     started = asyncio.create_task(ready.wait())
     try:
-        await asyncio.wait((work, started), timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((work, started), timeout=30, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             work.result()
         yield wire
@@ -307,7 +307,7 @@ def cycling(answers: Iterator[list[str]]) -> tuple[Lookup, list[str]]:
     return lookup, asked
 
 
-async def until(holds: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
     """Wait for something that tells nobody of its changes."""
     async with asyncio.timeout(within):
         while not await holds():

@@ -104,7 +104,7 @@ async def test_beyond_this_machine_only_with_tls(
 
 
 def openssl(*words: str) -> None:
-    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=60)
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
@@ -177,7 +177,7 @@ async def test_strangers_on_its_own_port(tmp_path: Path, caplog: pytest.LogCaptu
             reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
             writer.write(garbage)
             writer.write_eof()
-            answer = await asyncio.wait_for(reader.read(), 5)
+            answer = await asyncio.wait_for(reader.read(), 30)
             assert b" 101 " not in answer
             assert b"shown-to-nobody" not in answer
             assert b"aiohttp" not in answer, "versions are for those who may log in"
@@ -403,13 +403,13 @@ async def test_no_secret_gets_into_logs_audit_or_answers(tmp_path: Path) -> None
 
 
 def fastest(work: Callable[[], object], times: int) -> float:
-    """Seconds for one call, as the best of several rounds has it."""
+    """Seconds that this thread computes for one call, as the best of several rounds has it."""
     rounds = []
     for _ in range(7):
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(times):
             work()
-        rounds.append((time.perf_counter() - began) / times)
+        rounds.append((time.thread_time() - began) / times)
     return min(rounds)
 
 

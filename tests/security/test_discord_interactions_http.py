@@ -28,9 +28,10 @@ from tests.scenario.discord_kit import Wire, running, wired
 @pytest.fixture
 async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
     async with (
-        wired(tmp_path, transport="http", max_body=10_000, body_timeout=0.5) as found,
+        wired(tmp_path, transport="http", max_body=10_000, body_timeout=60) as found,
         running(found, found.inbox),
     ):
+        found.fake.sender.answer_within = 60  # the machine may be busy
         yield found
 
 
@@ -129,7 +130,7 @@ async def test_an_unsigned_post_is_401(wire: Wire, name: str) -> None:
     assert (await post(wire, body, given_headers))[0] == 401
 
 
-@pytest.mark.parametrize("seconds", [-301, -86_400, 310, 86_400])
+@pytest.mark.parametrize("seconds", [-301, -86_400, 360, 86_400])
 async def test_a_stale_or_early_post_is_401(wire: Wire, seconds: int) -> None:
     assert (await send(wire, interaction(wire), at=time.time() + seconds))[0] == 401
 
@@ -176,17 +177,18 @@ async def test_a_huge_post_is_413_before_it_is_read(wire: Wire) -> None:
             assert answer.status in (411, 413)
 
 
-async def test_a_slow_post_is_408(wire: Wire) -> None:
-    host, port = "127.0.0.1", int(wire.address.rpartition(":")[2])
-    reader, writer = await asyncio.open_connection(host, port)
-    signed = headers(wire, b"{}")
-    head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-    writer.write(f"POST /{CHANNEL}/interactions HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 2\r\n\r\n".encode())
-    await writer.drain()
-    async with asyncio.timeout(5):
-        line = await reader.readline()
-    assert b" 408 " in line
-    writer.close()
+async def test_a_slow_post_is_408(tmp_path: Path) -> None:
+    async with wired(tmp_path, transport="http", body_timeout=0.5) as wire, running(wire, wire.inbox):
+        host, port = "127.0.0.1", int(wire.address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection(host, port)
+        signed = headers(wire, b"{}")
+        head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+        writer.write(f"POST /{CHANNEL}/interactions HTTP/1.1\r\nHost: x\r\n{head}Content-Length: 2\r\n\r\n".encode())
+        await writer.drain()
+        async with asyncio.timeout(30):
+            line = await reader.readline()
+        assert b" 408 " in line
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ async def test_odd_requests_are_refused_and_never_guessed(wire: Wire, line: str,
     host, port = "127.0.0.1", int(wire.address.rpartition(":")[2])
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(f"{line} HTTP/1.1\r\nHost: x\r\n{head}{extra}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert f" {status} ".encode() in await reader.readline()
     assert len(wire.inbox.envelopes) == (status == 200)
     writer.close()
@@ -300,6 +302,13 @@ def test_only_the_very_bytes_verify(body: bytes, other: bytes) -> None:
     assert keys.signed(claim, other) == (other == body)
     assert not keys.signed(claim._replace(timestamp=b"1700000001"), body)
     assert not Keys([]).signed(claim, body)
+
+
+@pytest.mark.parametrize(("age", "taken"), [(300, True), (-300, True), (301, False), (-301, False)])
+def test_the_window_ends_after_five_minutes(age: int, taken: bool) -> None:
+    stamp = str(1_700_000_000 - age).encode()
+    claim = verify.read({verify.SIGNATURE: b"0" * 128, verify.TIMESTAMP: stamp}, 1_700_000_000.0)
+    assert isinstance(claim, Claim) == taken
 
 
 @given(st.binary(max_size=160), st.binary(max_size=20), st.floats(0, 2e9))

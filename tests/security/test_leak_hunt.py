@@ -56,7 +56,7 @@ class Stage:
             (discord, lambda: any(shows in str(one.content) + str(one.embeds) for one in discord.replies(second))),
         ):
             try:
-                await fake.wait_for(holds, timeout=20)
+                await fake.wait_for(holds, timeout=60)
             except TimeoutError:
                 raise TimeoutError(f"nobody showed {shows!r}:\n{self.daemon.output[-6000:]}") from None
 
@@ -115,9 +115,9 @@ async def stage(tmp_path: Path, secrets: dict[str, str]) -> AsyncIterator[Stage]
             "LOOT": str(loot),
         }
         env |= {name: value for name, value in secrets.items() if name not in ("SLACK_BOT_TOKEN", "GATEWAY")}
-        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", python_path=[HERE], ready_within=40)
+        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", python_path=[HERE])
         stack.push_async_callback(daemon.aclose)
-        slack.deliver_over_http(daemon.url, profile="gateway", secret=secrets["GATEWAY"])
+        slack.deliver_over_http(daemon.url, profile="gateway", secret=secrets["GATEWAY"], timeout=60)
         await daemon.start()
         await daemon.until(lambda health: all(one["ok"] for one in health["channels"].values()))
         yield Stage(slack, discord, metadata, daemon, secrets, [])
@@ -161,7 +161,7 @@ async def programs(here: Stage) -> None:
         await post(orjson.dumps({"text": "crash"}))
         called = {"text": "all", "callback_url": server.url, "metadata": {"about": pasted[:500]}}
         await post(orjson.dumps(called))
-        (taken,) = await server.until(1, within=20)
+        (taken,) = await server.until(1, within=60)
         assert "that was all" in taken.data["text"]
         here.read.append(("a callback", taken.data["text"]))
         await post(orjson.dumps({"text": pasted}))
@@ -176,10 +176,10 @@ async def apps(here: Stage) -> None:
         "bridge", "secret", "new", "board", "--event", "messageCreate", "--action", "sendMessage",
         "--action", "slack.uploadFile", data_dir=data,
     )  # fmt: skip
-    quick = Timing(first_delay=0.05, longest_delay=0.3, action=15.0)
+    quick = Timing(first_delay=0.05, longest_delay=0.3, action=60.0)
     name = here.secrets["WEBHOOK_SECRET_DEFAULT"]
     async with BridgeApp(url, own, app_name=name, timing=quick) as app:
-        await app.ready(timeout=20)
+        await app.ready(timeout=60)
         app.on("messageCreate", lambda event: here.read.append(("an event", json.dumps(event.data))))
         general = here.discord.general.id
         for secret in here.secrets.values():
@@ -192,7 +192,7 @@ async def apps(here: Stage) -> None:
     refused = BridgeApp(url, here.secrets["DATABASE_PASSWORD"], timing=quick)
     with pytest.raises(SecretRefused) as why:
         async with refused as app:
-            await app.ready(timeout=10)
+            await app.ready(timeout=60)
     here.read.append(("a refused login", str(why.value)))
 
 

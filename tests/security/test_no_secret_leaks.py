@@ -48,7 +48,7 @@ async def bad_traffic(here: World, secrets: list[str]) -> None:
     slack.faults.corrupt_signature(2)
     await sender.post_signed("events_api", b"{}", event_id="EvLeak1")
     slack.faults.reply("chat.postMessage", 500, f"token={slack.bot_token}".encode())
-    await here.answered(await here.ask("through an error"), "heard: through an error", within=30)
+    await here.answered(await here.ask("through an error"), "heard: through an error", within=60)
     slack.faults.reply(
         "chat.postMessage", 200, f'{{"ok":false,"error":"{slack.bot_token}"}}'.encode(), content_type="application/json"
     )
@@ -56,7 +56,7 @@ async def bad_traffic(here: World, secrets: list[str]) -> None:
     await here.daemon.until_logged("delivery_refused")
     for secret in secrets:
         question = await here.ask(f"say {secret} again")
-        await here.answered(question, "heard: say", within=30)
+        await here.answered(question, "heard: say", within=60)
     await here.ask(f"raise {MODEL_KEY}")
     await here.daemon.until_logged("agent_crashed")
     here.metadata.answer_body(GATEWAY.encode() + b"\xff", path="slack_gateway_signing_secret", times=2)
@@ -83,7 +83,7 @@ async def test_no_secret_shows_anywhere_over_http(tmp_path: Path) -> None:
         slack, metadata = here.slack, here.metadata
         slack.app.bot_token = OLD_TOKEN
         here.daemon.env |= gateway_env(slack, metadata, secret=GATEWAY)
-        slack.deliver_over_http(here.daemon.url, profile="gateway", secret=GATEWAY)
+        slack.deliver_over_http(here.daemon.url, profile="gateway", secret=GATEWAY, timeout=60)
         await here.daemon.start()
         secrets = [OLD_TOKEN, GATEWAY, MODEL_KEY, PROVIDER, env["SLACK_SIGNING_SECRET"]]
         await bad_traffic(here, secrets)
@@ -95,9 +95,9 @@ async def test_no_secret_shows_anywhere_over_http(tmp_path: Path) -> None:
         slack.faults.restore_bot_token()
         metadata.rotate("slack_bot_token", NEW_TOKEN)
         secrets.append(NEW_TOKEN)
-        await here.daemon.until(lambda found: found["channels"]["slack"]["ok"], within=30)
+        await here.daemon.until(lambda found: found["channels"]["slack"]["ok"], within=60)
         again = await here.ask(f"say {NEW_TOKEN} and {OLD_TOKEN}")
-        await here.answered(again, "heard: say", within=30)
+        await here.answered(again, "heard: say", within=60)
         pages += [(await here.daemon.get(path))[1] for path in ("/health", "/ready", "/metrics")]
         await here.quiet()
         chat = "\n".join(
@@ -121,6 +121,7 @@ async def test_no_secret_shows_over_socket_mode_or_in_a_failed_start(tmp_path: P
     app = FakeApp()
     app.bot_token, app.app_token = OLD_TOKEN, APP_TOKEN
     async with FakeSlack(app=app) as slack:
+        slack.sockets.ack_timeout = 60  # the machine may be busy
         env = {
             "SLACK_API_BASE_URL": slack.api_url,
             "SLACK_BOT_TOKEN": OLD_TOKEN,
@@ -130,10 +131,10 @@ async def test_no_secret_shows_over_socket_mode_or_in_a_failed_start(tmp_path: P
         secrets = [OLD_TOKEN, APP_TOKEN, WRONG_TOKEN]
         async with DaemonProcess(env=env, data_dir=tmp_path / "one", python_path=[HERE]) as daemon:
             question = await slack.post(slack.owner, slack.general, f"{slack.mention} echo {APP_TOKEN}")
-            await slack.wait_for(lambda: slack.replies(question), timeout=15)
+            await slack.wait_for(lambda: slack.replies(question), timeout=60)
             slack.sockets.drop()
             slack.faults.revoke_app_token()
-            await daemon.until(lambda found: found["channels"]["slack"]["state"] == "auth_failed", within=30)
+            await daemon.until(lambda found: found["channels"]["slack"]["state"] == "auth_failed", within=60)
             pages = [(await daemon.get(path))[1] for path in ("/health", "/metrics")]
             await daemon.stop()
             assert_clean("chat", "\n".join(reply.shown for reply in slack.replies(question)), secrets)

@@ -26,7 +26,7 @@ async def test_no_version_is_told(request_line: bytes, status: bytes) -> None:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", web.port)
         writer.write(request_line + b"\r\nHost: h\r\nConnection: close\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 30)
         writer.close()
     finally:
         await web.aclose()

@@ -166,7 +166,7 @@ async def refused(channel: SlackChannel) -> PhantomError:
     """What `run` ends with."""
     ready = asyncio.Event()
     with pytest.raises(PhantomError) as caught:
-        await asyncio.wait_for(channel.run(RecordingInbox(), ready), 10)
+        await asyncio.wait_for(channel.run(RecordingInbox(), ready), 30)
     assert not ready.is_set()
     await channel.aclose()
     return caught.value
@@ -185,7 +185,7 @@ async def running(channel: SlackChannel) -> AsyncIterator[tuple[RecordingInbox, 
     await web.listen("127.0.0.1", 0)
     task = asyncio.create_task(channel.run(inbox, ready))
     waiting = asyncio.create_task(ready.wait())
-    await asyncio.wait((task, waiting), timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((task, waiting), timeout=30, return_when=asyncio.FIRST_COMPLETED)
     assert ready.is_set(), task
     try:
         yield inbox, web.port, task
@@ -212,7 +212,7 @@ async def test_the_gateway_boots_in_order_serves_and_reports(tenant: Tenant, tmp
             "gateway",
         )
         assert health.last_event_at is None
-        tenant.slack.deliver_over_http(f"http://127.0.0.1:{port}", profile="gateway", secret=SIGNING)
+        tenant.slack.deliver_over_http(f"http://127.0.0.1:{port}", profile="gateway", secret=SIGNING, timeout=60)
         await tenant.slack.post(tenant.slack.owner, tenant.slack.general, f"{tenant.slack.mention} hello")
         await tenant.slack.settled()
         messages = [event for envelope in inbox.envelopes for event in channel.normalise(envelope)]
@@ -238,7 +238,7 @@ async def test_an_org_wide_install_binds_by_enterprise(tmp_path: Path) -> None:
             signing=LoadedSource("slack_gateway_signing_secret", SIGNING),
         )
         async with running(made(tenant, tmp_path)) as (inbox, port, _):
-            slack.deliver_over_http(f"http://127.0.0.1:{port}", secret=SIGNING)
+            slack.deliver_over_http(f"http://127.0.0.1:{port}", secret=SIGNING, timeout=60)
             await slack.post(slack.owner, slack.general, "hello")
             await slack.command(slack.owner, slack.general, "/phantom", "status")
             await slack.settled()
@@ -256,7 +256,7 @@ async def test_every_promise_has_its_protocol(tenant: Tenant, tmp_path: Path) ->
 async def test_version_2_of_the_gateways_signature_serves_too(tenant: Tenant, tmp_path: Path) -> None:
     async with running(made(tenant, tmp_path, accept_v1=False)) as (inbox, port, _):
         url = f"http://127.0.0.1:{port}"
-        tenant.slack.deliver_over_http(url, secret=SIGNING, version=2, tenant="tenant-1")
+        tenant.slack.deliver_over_http(url, secret=SIGNING, timeout=60, version=2, tenant="tenant-1")
         await tenant.slack.post(tenant.slack.owner, tenant.slack.general, "hello")
         await tenant.slack.settled()
         assert len(inbox.envelopes) == 1
@@ -336,7 +336,7 @@ async def test_a_report_that_fails_stops_nothing(tenant: Tenant, tmp_path: Path)
 async def test_a_token_that_a_call_finds_revoked_ends_the_run(tenant: Tenant, tmp_path: Path) -> None:
     channel = made(tenant, tmp_path)
     async with running(channel) as (inbox, port, task):
-        tenant.slack.deliver_over_http(f"http://127.0.0.1:{port}", secret=SIGNING)
+        tenant.slack.deliver_over_http(f"http://127.0.0.1:{port}", secret=SIGNING, timeout=60)
         await tenant.slack.post(tenant.slack.owner, tenant.slack.general, "hello")
         await tenant.slack.settled()
         (message,) = channel.normalise(inbox.envelopes[0])
@@ -344,7 +344,7 @@ async def test_a_token_that_a_call_finds_revoked_ends_the_run(tenant: Tenant, tm
         with pytest.raises(AuthError):
             await channel.author_facts(message.conversation, tenant.slack.owner.id)  # type: ignore[union-attr]
         with pytest.raises(AuthError):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 30)
         assert channel.health().state == "revoked"
         status, _ = await tenant.slack.sender.post_signed("events_api", {"type": "event_callback"})
         assert status == 503
@@ -359,7 +359,7 @@ async def test_direct_serves_slacks_own_posts(tenant: Tenant, tmp_path: Path) ->
     }
     channel = made(tenant, tmp_path, **settings)
     async with running(channel) as (inbox, port, _):
-        tenant.slack.deliver_over_http(f"http://127.0.0.1:{port}", profile="direct")
+        tenant.slack.deliver_over_http(f"http://127.0.0.1:{port}", profile="direct", timeout=60)
         await tenant.slack.post(tenant.slack.owner, tenant.slack.general, "hello")
         await tenant.slack.command(tenant.slack.owner, tenant.slack.general, "/phantom", "status")
         await tenant.slack.settled()

@@ -8,6 +8,7 @@ import hmac
 import json
 import resource
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -130,7 +131,7 @@ class Stand:
     async def raw(self, text: bytes, *, until_closed: bool = True) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(text)
-        answer = await asyncio.wait_for(reader.read(65536), 5)
+        answer = await asyncio.wait_for(reader.read(65536), 30)
         writer.close()
         return answer
 
@@ -139,10 +140,12 @@ async def nothing_to_report() -> HealthReport:
     raise AssertionError("no health page is asked for here")
 
 
-@pytest.fixture
-async def stand() -> AsyncIterator[Stand]:
+@asynccontextmanager
+async def standing(*, body_timeout: float) -> AsyncIterator[Stand]:
     clock, meter, inbox, secrets = SettableClock(), PrometheusMeter(), RecordingInbox(), [SECRET]
-    receiver = SlackHttpReceiver(clock=clock, meter=meter, signing=Listed(secrets), max_body=65_536, body_timeout=0.4)
+    receiver = SlackHttpReceiver(
+        clock=clock, meter=meter, signing=Listed(secrets), max_body=65_536, body_timeout=body_timeout
+    )
     receiver.open(Serving(inbox=inbox, binding=Binding(team_id="T1"), scheme=GatewayScheme(tenant_id="tenant-1")))
     web = WebApp(nothing_to_report, meter)
     web.add_route(receiver)
@@ -150,6 +153,12 @@ async def stand() -> AsyncIterator[Stand]:
     async with aiohttp.ClientSession() as client:
         yield Stand(receiver, inbox, clock, meter, client, web.port, secrets)
     await web.aclose()
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Stand]:
+    async with standing(body_timeout=60.0) as found:
+        yield found
 
 
 def form(payload: object, **fields: str) -> bytes:
@@ -263,12 +272,13 @@ async def test_an_unsigned_post_is_refused_before_its_body_is_read(stand: Stand)
     assert (await stand.raw(head)).startswith(b"HTTP/1.1 401 ")
 
 
-async def test_a_dripping_body_is_408(stand: Stand) -> None:
-    signed = stand.headers(b"irrelevant")
-    lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
-    head = f"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n{lines}\r\n".encode()
-    assert (await stand.raw(head + b"{")).startswith(b"HTTP/1.1 408 ")
-    assert stand.count("timeout") == 1
+async def test_a_dripping_body_is_408() -> None:
+    async with standing(body_timeout=0.4) as stand:
+        signed = stand.headers(b"irrelevant")
+        lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+        head = f"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n{lines}\r\n".encode()
+        assert (await stand.raw(head + b"{")).startswith(b"HTTP/1.1 408 ")
+        assert stand.count("timeout") == 1
 
 
 GOOD = {"X-Phantom-Forwarded-At": "1700000000000", "X-Phantom-Signature": "v1=" + "0" * 64}

@@ -105,7 +105,7 @@ class Stand:
         return answered
 
     async def status(self, key: str, event_id: str = "Ev1") -> int:
-        return (await asyncio.wait_for(self.post(key, event_id), 5)).status
+        return (await asyncio.wait_for(self.post(key, event_id), 30)).status
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ async def test_posts_that_arrive_during_the_look_wait_for_it_and_share_it(stand:
     assert await stand.status(OLD, "EvOld") == 200, "posts under the known secret do not wait"
     assert not any(answer.done() for answer in waiting)
     stand.origin.gate.set()
-    assert [answer.status for answer in await asyncio.wait_for(asyncio.gather(*waiting), 5)] == [200] * 10
-    assert (await asyncio.wait_for(forged, 5)).status == 401
+    assert [answer.status for answer in await asyncio.wait_for(asyncio.gather(*waiting), 30)] == [200] * 10
+    assert (await asyncio.wait_for(forged, 30)).status == 401
     assert stand.origin.reads == 1
 
 
@@ -181,7 +181,7 @@ async def test_waiting_posts_are_bounded(stand: Stand) -> None:
     waiting = [stand.post("forged-secret-000000", f"Ev{number}") for number in range(MAX_WAITING + 20)]
     assert sum(answer.done() for answer in waiting) == 20
     stand.origin.gate.set()
-    assert {answer.status for answer in await asyncio.wait_for(asyncio.gather(*waiting), 5)} == {401}
+    assert {answer.status for answer in await asyncio.wait_for(asyncio.gather(*waiting), 30)} == {401}
 
 
 async def test_an_origin_that_is_down_means_401_and_one_line_without_the_secret(stand: Stand) -> None:
@@ -198,7 +198,7 @@ async def test_a_receiver_that_closes_during_the_look_answers_503(stand: Stand) 
     waiting = stand.post(NEW)
     stand.receiver.close()
     stand.origin.gate.set()
-    assert (await asyncio.wait_for(waiting, 5)).status == 503
+    assert (await asyncio.wait_for(waiting, 30)).status == 503
 
 
 async def test_time_that_passes_during_the_look_counts(stand: Stand) -> None:
@@ -207,4 +207,4 @@ async def test_time_that_passes_during_the_look_counts(stand: Stand) -> None:
     waiting = stand.post(NEW)
     stand.clock.at += 301
     stand.origin.gate.set()
-    assert (await asyncio.wait_for(waiting, 5)).status == 401
+    assert (await asyncio.wait_for(waiting, 30)).status == 401

@@ -33,7 +33,7 @@ BODY = orjson.dumps(ASK)
 async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
     other = EndpointSettings(secret_default=held("other", OTHER))
     async with (
-        wired(tmp_path, max_body=10_000, body_timeout=0.3, endpoints={"other": other}) as found,
+        wired(tmp_path, max_body=10_000, body_timeout=60, endpoints={"other": other}) as found,
         running(found),
     ):
         yield found
@@ -94,7 +94,7 @@ async def test_garbage_in_a_plain_head_is_401(wire: Wire, change: dict[str, str]
 
 @pytest.mark.parametrize("sign", [standard, plain])
 async def test_stale_early_forged_and_foreign_posts_are_401(wire: Wire, sign: Any) -> None:
-    for seconds in (-302, -86_400, 310, 86_400):
+    for seconds in (-302, -86_400, 360, 86_400):
         assert (await wire.ask(ASK, sign=sign, at=time.time() + seconds))[0] == 401
     assert (await wire.post(BODY, {}))[0] == 401
     assert (await wire.post(BODY + b" ", sign(BODY)))[0] == 401
@@ -105,7 +105,7 @@ async def test_stale_early_forged_and_foreign_posts_are_401(wire: Wire, sign: An
     ] == 401
     assert nothing_happened(wire)
     assert (await wire.ask(ASK, sign=sign, secret=OTHER, path="/webhook/other"))[0] == 202
-    for seconds in (-298, 298):
+    for seconds in (-240, 298):
         assert (await wire.ask(ASK, sign=sign, at=time.time() + seconds))[0] == 202
 
 
@@ -189,17 +189,14 @@ async def test_a_callback_of_ours_sent_back_to_us_is_no_question(wire: Wire) -> 
     assert (await wire.ask(ASK, path="/webhook/default/tasks"))[0] == 422
 
 
-async def raw(wire: Wire, data: bytes, *, pause_before: bytes = b"") -> bytes:
+async def raw(wire: Wire, data: bytes) -> bytes:
     """Bytes over a plain socket; everything that comes back."""
     parts = urlsplit(wire.address)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(data)
     await writer.drain()
-    if pause_before:
-        await asyncio.sleep(0.5)
-        writer.write(pause_before)
     found = b""
-    while chunk := await asyncio.wait_for(reader.read(65536), 5):
+    while chunk := await asyncio.wait_for(reader.read(65536), 30):
         found += chunk
         if b"\r\n\r\n" in found:
             break
@@ -213,11 +210,10 @@ def head(headers: dict[str, str], length: int | None, *more: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n"
 
 
-async def test_huge_slow_chunked_and_repeated(wire: Wire) -> None:
+async def test_huge_chunked_and_repeated(wire: Wire) -> None:
     huge = b'{"text":"' + b"a" * 20_000 + b'"}'
     assert (await wire.post(huge, standard(huge)))[0] == 413
     assert (await raw(wire, head(standard(BODY), 10_000_000))).startswith(b"HTTP/1.1 413")
-    assert (await raw(wire, head(standard(BODY), len(BODY)) + BODY[:5])).startswith(b"HTTP/1.1 408")
 
     async def chunks(size: int) -> AsyncIterator[bytes]:
         for start in range(0, size, 1000):
@@ -234,6 +230,12 @@ async def test_huge_slow_chunked_and_repeated(wire: Wire) -> None:
         assert answer.status == 405
     assert (await wire.post(BODY, standard(BODY), "/webhook/nowhere"))[0] == 404
     assert len(wire.inbox.envelopes) == 1
+
+
+async def test_a_slow_body_is_408(tmp_path: Path) -> None:
+    async with wired(tmp_path, body_timeout=0.3) as wire, running(wire):
+        assert (await raw(wire, head(standard(BODY), len(BODY)) + BODY[:5])).startswith(b"HTTP/1.1 408")
+        assert nothing_happened(wire)
 
 
 async def test_a_packed_body_stays_packed_on_both_lanes(wire: Wire, capfd: pytest.CaptureFixture[str]) -> None:

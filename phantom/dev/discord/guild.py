@@ -51,6 +51,8 @@ class LocalGuild:
         for user in (discord.owner, sam, gina):
             discord.dm(user)
         desk.give("discord_bot_token", discord.token)
+        # It would do without, but a place that is asked for a secret and has none is worth a warning on the screen.
+        desk.give("discord_public_key", discord.public_key)
 
     @property
     def people(self) -> list[FakeUser]:

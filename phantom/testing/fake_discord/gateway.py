@@ -39,14 +39,14 @@ from phantom.testing.fake_discord.model import JSON, FakeChannel, FakeGuild
 from phantom.testing.fake_discord.payloads import guild_create, member_chunks, ready
 from phantom.testing.fake_discord.world import World
 
-_IDENTIFY_PACE = 5.0
+IDENTIFY_PACE = 5.0
 """Seconds in which one identify is allowed for each of the `max_concurrency` groups of shards."""
 
 
 class Gateway:
     """The gateway's side. `heartbeat_interval` in seconds; `buffer` is how many events a session keeps for RESUME.
 
-    `paced`: answer op 9 to an identify within five seconds of another of its group, as Discord does.
+    `paced`: answer op 9 to an identify within so many seconds of another of its group (Discord's are five), or 0.
     `on_event` is told of every event for the app, also of those that reach nobody.
     """
 
@@ -55,7 +55,7 @@ class Gateway:
         self.world = world
         self.heartbeat_interval = heartbeat_interval
         self.buffer = buffer
-        self.paced = False
+        self.paced = 0.0
         self.refusing = False
         self.silent_hello = False
         self.refused_resumes = 0
@@ -169,7 +169,7 @@ class Gateway:
             return
         group = shard % self.world.app.max_concurrency
         now = self.world.clock.monotonic()
-        if self.paced and now - self._last_identify.get(group, -_IDENTIFY_PACE) < _IDENTIFY_PACE:
+        if now - self._last_identify.get(group, -self.paced) < self.paced:
             connection.send({"op": INVALID, "t": None, "s": None, "d": False})
             return
         self._last_identify[group] = now

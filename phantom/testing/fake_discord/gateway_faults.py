@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from phantom.testing.fake_discord.gateway import Gateway
+from phantom.testing.fake_discord.gateway import IDENTIFY_PACE, Gateway
 from phantom.testing.fake_discord.gateway_session import INVALID, RECONNECT, Connection
 
 
@@ -58,9 +58,9 @@ class GatewayFaults:
         """Accept new gateway connections, but never say hello."""
         self._gateway.silent_hello = silent
 
-    def pace_identifies(self, *, paced: bool = True) -> None:
-        """Answer op 9 to an identify within five seconds of another of its `max_concurrency` group."""
-        self._gateway.paced = paced
+    def pace_identifies(self, seconds: float = IDENTIFY_PACE) -> None:
+        """Answer op 9 to an identify within so many seconds of another of its `max_concurrency` group; 0: never."""
+        self._gateway.paced = seconds
 
     def send_frame(self, frame: bytes, shard: int | None = None) -> None:
         """Send these bytes as one well-framed (and compressed) message, whatever they are: broken JSON, odd shapes."""
@@ -81,7 +81,8 @@ class GatewayFaults:
     def restore_gateway(self) -> None:
         """Accept connections, say hello, resume, and set no pace."""
         gateway = self._gateway
-        gateway.refusing = gateway.silent_hello = gateway.paced = False
+        gateway.refusing = gateway.silent_hello = False
+        gateway.paced = 0.0
         gateway.refused_resumes = 0
 
     def _open(self, shard: int | None) -> Iterator[Connection]:

@@ -69,7 +69,7 @@ class FakeInteraction:
         own = [self.original] if self.original is not None and self.original is not self.source else []
         return [one for one in [*own, *self.followups] if not one.loading and not one.deleted]
 
-    async def answered(self, timeout: float = 15.0) -> FakeInteraction:  # noqa: ASYNC109
+    async def answered(self, timeout: float = 30.0) -> FakeInteraction:  # noqa: ASYNC109
         """Wait for the first answer, or for its failure (`error`). TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             await self.settled.wait()
@@ -85,6 +85,7 @@ class Interactions:
         self._ids = ids
         self.all: list[FakeInteraction] = []
         self._by_token: dict[str, FakeInteraction] = {}
+        self.answer_within = ANSWER_WITHIN
 
     def open(
         self, kind: int, user: FakeUser, channel: FakeChannel, data: JSON, source: FakeMessage | None = None
@@ -113,7 +114,7 @@ class Interactions:
             raise refused(10062)
         if interaction.acknowledged:
             raise refused(40060)
-        if self.age(interaction) > ANSWER_WITHIN or interaction.error:
+        if self.age(interaction) > self.answer_within or interaction.error:
             raise refused(10062)
         return interaction
 
@@ -128,7 +129,7 @@ class Interactions:
 
     def acknowledge(self, interaction: FakeInteraction, response: JSON) -> None:
         """Record the first answer. Raises 10062 when it comes too late (over HTTP it is just not taken)."""
-        if self.age(interaction) > ANSWER_WITHIN:
+        if self.age(interaction) > self.answer_within:
             raise refused(10062)
         interaction.response_type, interaction.response = int(response["type"]), response
         interaction.latency = self.age(interaction)
@@ -149,9 +150,9 @@ class Interactions:
 
     async def expire(self, interaction: FakeInteraction) -> None:
         """The user sees "The application did not respond" when three seconds pass without an answer."""
-        await self._clock.sleep(ANSWER_WITHIN + 0.001)
+        await self._clock.sleep(self.answer_within + 0.001)
         if not interaction.acknowledged and not interaction.settled.is_set():
-            self.settle(interaction, "failed", "not answered within 3 seconds")
+            self.settle(interaction, "failed", f"not answered within {self.answer_within:g} seconds")
 
 
 def check_response(body: object, interaction: FakeInteraction) -> JSON:

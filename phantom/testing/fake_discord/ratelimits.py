@@ -103,7 +103,8 @@ class RateLimits:
         return window
 
     def _left(self, window: _Window) -> float:
-        return round(max(0.001, window.ends - self._clock.monotonic()), 3)
+        left = window.ends - self._clock.monotonic()
+        return max(0.001, math.ceil(round(left * 1000, 3)) / 1000)  # never too little: who waits so long gets through
 
 
 def bucket_of(route: str) -> str:

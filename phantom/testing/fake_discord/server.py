@@ -58,7 +58,7 @@ from phantom.testing.fake_discord.faults import Faults
 from phantom.testing.fake_discord.gateway import Gateway
 from phantom.testing.fake_discord.happenings import Happenings
 from phantom.testing.fake_discord.http_sender import HttpSender
-from phantom.testing.fake_discord.interactions import FakeInteraction, Interactions
+from phantom.testing.fake_discord.interactions import ANSWER_WITHIN, FakeInteraction, Interactions
 from phantom.testing.fake_discord.message import FakeMessage
 from phantom.testing.fake_discord.model import JSON, FakeGuild
 from phantom.testing.fake_discord.people_interactions import PeopleInteractions
@@ -76,7 +76,9 @@ class FakeDiscord(Administration, PeopleInteractions):
 
     `app`: ids, token, keys and granted intents, when they matter. `heartbeat_interval` in seconds; `buffer`: gateway
     events kept for RESUME. `openapi`: where Discord's description is, None to look beside the checkout. `port` 0: any.
-    `founded` (Unix seconds): what is added before `start` has the same ids each time, those of that moment.
+    `answer_within`: seconds for the first answer to an interaction; more than Discord's three where that is not the
+    point, and the machine may be busy. `founded` (Unix seconds): what is added before `start` has the same ids each
+    time, those of that moment.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class FakeDiscord(Administration, PeopleInteractions):
         host: str = "127.0.0.1",
         port: int = 0,
         founded: float | None = None,
+        answer_within: float = ANSWER_WITHIN,
     ) -> None:
         clock, app, feed = clock or SystemClock(), app or FakeApplication(), Feed()
         world = World(clock, app, founded)
@@ -109,6 +112,7 @@ class FakeDiscord(Administration, PeopleInteractions):
         )
         self.app, self.gateway, self.bot, self.faults = app, gateway, world.bot, self.core.faults
         self.sender = HttpSender(self.core)
+        self.sender.answer_within = self.core.interactions.answer_within = answer_within
         self.owner = world.add_user("olivia")
         app.owner = app.owner or self.owner
         self.guild: FakeGuild = world.add_guild("Acme", self.owner)
@@ -227,11 +231,11 @@ class FakeDiscord(Administration, PeopleInteractions):
         """A feed of every change from now on; iterate it with `async for`, end it with `close()` or `async with`."""
         return self.core.feed.subscribe()
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 15.0) -> T:  # noqa: ASYNC109
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0) -> T:  # noqa: ASYNC109
         """Wait until `predicate()` is truthy, looking again after each change; TimeoutError after `timeout` seconds."""
         return await self.core.feed.wait_for(predicate, timeout)
 
-    async def ready(self, sessions: int = 1, timeout: float = 15.0) -> None:  # noqa: ASYNC109
+    async def ready(self, sessions: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Wait until at least `sessions` gateway sessions are identified and connected."""
         await self.wait_for(lambda: self.gateway.live >= sessions, timeout)
 

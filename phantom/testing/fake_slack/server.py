@@ -244,15 +244,15 @@ class FakeSlack(Interactions):
         """A feed of every change from now on; iterate it with `async for`, end it with `close()` or `async with`."""
         return self.core.feed.subscribe()
 
-    async def wait_for(self, predicate: Callable[[], T], timeout: float = 15.0) -> T:  # noqa: ASYNC109
+    async def wait_for(self, predicate: Callable[[], T], timeout: float = 30.0) -> T:  # noqa: ASYNC109
         """Wait until `predicate()` is truthy, looking again after each change; TimeoutError after `timeout` seconds."""
         return await self.core.feed.wait_for(predicate, timeout)
 
-    async def settled(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109
+    async def settled(self, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Wait until every delivery is acked or given up."""
         await self.wait_for(lambda: self.core.deliveries.idle, timeout)
 
-    async def connected(self, sockets: int = 1, timeout: float = 15.0) -> None:  # noqa: ASYNC109
+    async def connected(self, sockets: int = 1, timeout: float = 30.0) -> None:  # noqa: ASYNC109
         """Wait until at least `sockets` sockets are connected."""
         await self.wait_for(lambda: len(self.sockets.connections) >= sockets, timeout)
 

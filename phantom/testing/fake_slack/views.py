@@ -21,11 +21,12 @@ MAX_STACK = 3
 
 
 class Views:
-    """Every open view, by user and by id."""
+    """Every open view, by user and by id. `trigger_lifetime` is in seconds."""
 
     def __init__(self, clock: Clock, feed: Feed, workspace: Workspace) -> None:
         self.stacks: dict[str, list[FakeView]] = {}
         self.homes: dict[str, FakeView] = {}
+        self.trigger_lifetime = TRIGGER_LIFETIME
         self._clock = clock
         self._feed = feed
         self._workspace = workspace
@@ -33,9 +34,9 @@ class Views:
         self._spent: set[str] = set()
 
     def issue_trigger(self, user: str) -> str:
-        """A trigger id, good for three seconds and one use."""
+        """A trigger id, good for a few seconds and one use."""
         trigger = f"{int(self._clock.now() * 1000)}.{self._workspace.next_id('')}.{secrets.token_hex(16)}"
-        self._triggers[trigger] = (user, self._clock.now() + TRIGGER_LIFETIME)
+        self._triggers[trigger] = (user, self._clock.now() + self.trigger_lifetime)
         return trigger
 
     def use_trigger(self, trigger: str) -> str:

@@ -89,6 +89,7 @@ class WebApi:
                 return None
             case "hang":
                 record.ok, record.lost = False, True
+                self._core.feed.publish(CallMade(call=record))
                 await asyncio.Event().wait()
             case "drop_before":
                 record.ok, record.lost = False, True

@@ -96,6 +96,6 @@ def test_any_mixture_of_marks_can_be_read(parts: list[str]) -> None:
 @pytest.mark.parametrize("unit", ["*", "~", "`", "<", "*a", "<@", "&gt; ", "*~", "```"])
 def test_reading_takes_linear_time(unit: str) -> None:
     wire = unit * (40_000 // len(unit))
-    began = time.perf_counter()
+    began = time.thread_time()  # what others do meanwhile does not count
     read(wire, ME)
-    assert time.perf_counter() - began < 10.0, "a square of it takes minutes"
+    assert time.thread_time() - began < 10.0, "a square of it takes minutes"

@@ -84,6 +84,14 @@ def test_the_plain_profile_is_what_it_says(body: bytes, age: int) -> None:
         assert claim.event_id.startswith("s")
 
 
+@pytest.mark.parametrize(("age", "reason"), [(301, verify.STALE), (-301, verify.FUTURE)])
+def test_the_window_ends_after_five_minutes(age: int, reason: str) -> None:
+    stamp = str(int(NOW) - age).encode()
+    assert verify.read({b"x-webhook-timestamp": stamp, b"x-webhook-signature": b"sha256=" + b"0" * 64}, NOW) == reason
+    head = {b"webhook-id": b"m_1", b"webhook-timestamp": stamp, b"webhook-signature": b"v1," + b"A" * 43 + b"="}
+    assert verify.read(head, NOW) == reason
+
+
 def test_the_two_profiles_never_stand_for_each_other() -> None:
     """The same MAC under the other profile's headers is nothing: their keys differ."""
     key, stamp, body = key_of(SECRET), b"1800000000", b"{}"

@@ -68,6 +68,19 @@ async def test_changes_uses_and_restarts(tmp_path: Path) -> None:
     assert (round(age), round(due or 0)) == (91 * 86_400, -86_400)
 
 
+async def test_the_first_use_is_kept_at_once_and_later_ones_every_minute(tmp_path: Path) -> None:
+    clock = ManualClock()
+    found = loaded(tmp_path, clock, PROVIDER_TOKEN="provider-value-1")
+    keeper = await opened(found, clock)
+    file, secret, used = InventoryFile(tmp_path / "data"), found.secrets.secret("provider_token"), []
+    for seconds in (5, 5, 60):
+        clock.advance(seconds)
+        secret.reveal()
+        await keeper.look()
+        used.append(file.load().secrets["provider_token"].last_used)
+    assert used == [clock.now() - 65, clock.now() - 65, clock.now()]
+
+
 async def test_a_lost_key_is_no_rotation(tmp_path: Path) -> None:
     clock = ManualClock()
     found = loaded(tmp_path, clock, PROVIDER_TOKEN="provider-value-1")

@@ -14,6 +14,8 @@ from phantom.errors import SecretError
 from phantom.testing import ManualClock
 
 DEFAULT, BACKUP = "webhook_secret_default", "webhook_secret_backup"
+LONG = 30.0
+"""Seconds that a look at a file may take: these tests are about its order, not about a machine that is busy."""
 
 
 class Folder:
@@ -23,7 +25,7 @@ class Folder:
         self.path = path
         self.write(DEFAULT, "first")
         self.write(BACKUP, "before")
-        self.files = FileSecrets([path], clock or SystemClock(), production=False, overlap_seconds=0)
+        self.files = FileSecrets([path], clock or SystemClock(), production=False, overlap_seconds=0, patience=LONG)
         self.default, self.backup = self.files.source(DEFAULT), self.files.source(BACKUP)
 
     def write(self, name: str, text: str) -> None:

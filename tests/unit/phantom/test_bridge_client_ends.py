@@ -40,7 +40,7 @@ async def test_jobs_that_never_began_leave_no_warning() -> None:
         await session.aclose()
         await asyncio.sleep(0)
         gc.collect()
-    assert [str(one.message) for one in said] == []
+    assert [str(one.message) for one in said if "never awaited" in str(one.message)] == []
 
 
 class Cut:
@@ -95,5 +95,5 @@ async def test_a_request_on_a_line_that_was_just_cut_waits_for_the_next_one() ->
         return links.pop(0)
 
     async with BridgeApp(secret="s", linker=linker, timing=Timing(first_delay=0.01)) as app:
-        assert await app.call("sendMessage", {}, idempotency_key="k", wait=3.0) == {"id": "1"}
+        assert await app.call("sendMessage", {}, idempotency_key="k", wait=30.0) == {"id": "1"}
     assert not links

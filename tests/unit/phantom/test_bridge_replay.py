@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 from pathlib import Path
 
@@ -137,14 +137,14 @@ def test_a_folder_that_is_lost_while_files_take_turns(tmp_path: Path) -> None:
     made = log(folder, Bounds(size=100))
     fill(made, 2, size=20)
     number = made._file
+    ours = os.fstat(number)
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
     fill(made, 20, size=20)
     assert made._file == -1
-    with pytest.raises(OSError) as error:  # noqa: PT011 - the number says which
-        os.fstat(number)
-    assert error.value.errno == errno.EBADF, "closed once, and not written to again"
+    with contextlib.suppress(OSError):  # it is nobody's, or by now that of a file in another thread
+        assert not os.path.samestat(os.fstat(number), ours), "closed, and not written to again"
     made.close()
     assert numbers(made, 20) == [21, 22]
 

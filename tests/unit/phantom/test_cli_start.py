@@ -38,6 +38,6 @@ def test_a_plain_start_does_not_load_the_parser(tmp_path_factory: pytest.TempPat
         f"print(framed(_run, ['start', '--config', {str(folder)!r}]), 'typer' in sys.modules)\n"
     )
     command = [sys.executable, "-c", code]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, env={}, check=False)
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, env={}, check=False)
     assert ran.stdout.splitlines()[-1] == "78 False", ran.stdout + ran.stderr
     assert "no channel is configured" in ran.stdout + ran.stderr

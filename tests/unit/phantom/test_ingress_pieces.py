@@ -21,7 +21,7 @@ class Echo:
 
     paths = frozenset({b"/echo"})
     max_body = 2000
-    body_timeout = 5.0
+    body_timeout = 60.0
 
     def screen(self, head: RequestHead) -> HttpAnswer | None:
         if head.content_length is not None and head.content_length > self.max_body:
@@ -80,7 +80,7 @@ def test_pieces_make_no_difference(asked: list[tuple[bytes, bool]], cuts: list[i
                 at, turn = at + step, turn + 1
             found = b""
             expected = b"".join(b"<" + body + b">" if signed else b"unsigned" for body, signed in asked)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(b"".join(bodies(found))) < len(expected) and (more := await reader.read(65536)):
                     found += more
             assert b"".join(bodies(found)) == expected
@@ -115,8 +115,8 @@ def test_garbage_breaks_nothing(garbage: bytes) -> None:
             del reader
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(request(b"fine"))
-            async with asyncio.timeout(5):
-                assert b"<fine>" in await reader.read(4096)
+            async with asyncio.timeout(30):
+                assert (await reader.readuntil(b"<fine>")).startswith(b"HTTP/1.1 200 ")
             writer.close()
 
     asyncio.run(run())

@@ -157,7 +157,7 @@ async def test_what_is_asked_for_after_the_end_is_refused(tmp_path: Path) -> Non
     await asyncio.sleep(0)
     await journal.aclose()
     assert await last == Admission(stored=True, duplicate=False)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(StorageError, match="closed"):
             await journal.write(lambda db: db.execute("DELETE FROM inbox") and None)
         assert await journal.admit(envelope("E2")) == Admission(stored=False, duplicate=False)

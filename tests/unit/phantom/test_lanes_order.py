@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 import structlog
@@ -31,10 +32,14 @@ class Recorder:
         return run
 
 
-async def empty(lanes: Lanes) -> None:
-    async with asyncio.timeout(5):
-        while lanes.busy:
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
             await asyncio.sleep(0)
+
+
+async def empty(lanes: Lanes) -> None:
+    await until(lambda: not lanes.busy)
 
 
 async def test_a_lane_works_in_order_and_says_who_waits() -> None:
@@ -78,10 +83,10 @@ async def test_draining_starts_nothing_not_even_what_waits_for_a_place() -> None
     lanes.push("a", record.work("a1", wait=True))
     lanes.push("a", record.work("a2"))
     lanes.push("b", record.work("b1"))
-    await asyncio.sleep(0.01)
+    await until(lambda: record.begun)
     assert await lanes.drain(0.01) is False
     record.gate.set()
-    assert await lanes.drain(5) is True
+    assert await lanes.drain(30) is True
     assert record.begun == ["a1"]
     lanes.push("c", record.work("c1"))
     await asyncio.sleep(0.01)
@@ -90,17 +95,18 @@ async def test_draining_starts_nothing_not_even_what_waits_for_a_place() -> None
 
 async def test_cancelling_reaches_the_work() -> None:
     lanes, record = Lanes(places=2), Recorder()
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def stubborn() -> None:
+        begun.set()
         try:
             await record.gate.wait()
         finally:
             ended.set()
 
     lanes.push("a", stubborn)
-    await asyncio.sleep(0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
+        await begun.wait()
         await lanes.cancel()
     assert ended.is_set()
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("lane")]

@@ -126,7 +126,7 @@ def test_a_warning_becomes_a_line() -> None:
         warnings.simplefilter("always")
         logging.captureWarnings(True)
         warnings.warn("old thing", DeprecationWarning, stacklevel=1)
-    assert "old thing" in str(lines(stream)[0]["event"])
+    assert any("old thing" in str(line["event"]) for line in lines(stream))
 
 
 def test_an_exception_is_a_traceback_under_its_own_key() -> None:
@@ -213,7 +213,7 @@ def test_logging_does_not_load_rich_and_leaves_it_importable() -> None:
         "assert not [name for name in sys.modules if name.split('.')[0] in ('rich', 'pygments')]\n"
         "import rich.console\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
 
 
 def test_a_limited_line_comes_once_per_interval_and_counts_what_it_kept_back() -> None:

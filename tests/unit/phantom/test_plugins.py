@@ -39,6 +39,7 @@ def test_what_is_made_of_a_plugin(group: str, code: str, says: str, tmp_path: Pa
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
+        timeout=100,
         check=False,
     )
     told = ran.stdout if ran.returncode == 0 else ran.stderr

@@ -44,6 +44,7 @@ class Stand:
     channel: FakeChannel
     clock: ManualClock
     egress: Egress
+    journal: Journal
     asked: FakePost
     message: InboundMessage
 
@@ -51,9 +52,14 @@ class Stand:
         return Presenter(self.channel, self.egress, self.clock, "t1", self.message, resumed=resumed, shown=shown)
 
     async def until(self, holds: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        """Move the clock on by small steps, and never past a thread of the journal's that is slow: what a turn shows
+        depends on how long it has lasted.
+        """
+        async with asyncio.timeout(30):
             while not holds():
                 await self.clock.run_for(0.05)
+                await self.journal.read(lambda _: None)
+                await self.journal.write(lambda _: None)
 
 
 @pytest.fixture
@@ -76,7 +82,7 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
     egress = Egress(
         Outbox(journal, clock), clock, PrometheusMeter(), AlwaysUsable(), Outgoing(Redactor(), clock, PrometheusMeter())
     )
-    yield Stand(platform, FakeChannel(platform), clock, egress, asked, message)
+    yield Stand(platform, FakeChannel(platform), clock, egress, journal, asked, message)
     await journal.aclose()
 
 

@@ -20,7 +20,7 @@ TOKEN = "xoxb-111122223333-4444555566667-AbCdEfGhIjKlMnOpQrStUvWx"
 
 def python(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program], env={**os.environ, **environ}, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", program], env={**os.environ, **environ}, capture_output=True, text=True, timeout=100,
         check=False,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ GUARD = "from phantom._roots import check_roots; check_roots()"
 def guard(pythonpath: Path, code: str = GUARD) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(pythonpath)}
     command = [sys.executable, "-P", "-c", code]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
 
 
 def a_package(folder: Path, name: str) -> Path:

@@ -106,7 +106,7 @@ class KeySecrets:
 
 
 async def until(clock: ManualClock, found: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not found():
             clock.advance(0.1)
             await asyncio.sleep(0.001)

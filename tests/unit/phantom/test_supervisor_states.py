@@ -58,7 +58,7 @@ class Stand:
         return self.channel.report().health.state
 
     async def until(self, state: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while self.state != state:
                 await asyncio.sleep(0)
 
@@ -75,8 +75,8 @@ async def stand(channel: FakeChannel) -> AsyncIterator[Stand]:
 
 async def test_a_good_start() -> None:
     async with stand(FakeChannel(FakePlatform())) as here:
-        assert await here.supervisor.first_ready(5)
-        await asyncio.wait_for(here.supervisor.usable("fake"), 5)
+        assert await here.supervisor.first_ready(30)
+        await asyncio.wait_for(here.supervisor.usable("fake"), 30)
         assert here.state == "ready"
         await asyncio.sleep(0)
         assert here.greeted == ["fake"]
@@ -119,7 +119,7 @@ async def test_a_stop_together_with_a_change_of_the_secret_is_a_stop() -> None:
         here.source.rotate("two")
         task = here.supervisor._tasks[0]
         task.cancel()
-        await asyncio.wait((task,), timeout=5)
+        await asyncio.wait((task,), timeout=30)
         assert task.cancelled()
         assert channel.runs == 1
 
@@ -175,7 +175,7 @@ async def test_only_when_every_channel_is_hopeless_the_daemon_gives_up() -> None
     assert [report.name for report in both.reports()] == ["bad", "fake"]
     await both.aclose()
     async with stand(Failing(ConfigError("wrong", where="X"))) as alone:
-        error = await asyncio.wait_for(alone.supervisor.until_fatal(), 5)
+        error = await asyncio.wait_for(alone.supervisor.until_fatal(), 30)
         assert error.where == "X"
 
 
@@ -202,7 +202,7 @@ async def test_a_secret_that_changed_before_the_refusal_is_not_waited_for() -> N
     async with stand(channel) as here:
         source.append(here.source)
         await here.until("ready")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while channel.runs < 3:
                 await asyncio.sleep(0)
         await here.until("ready")

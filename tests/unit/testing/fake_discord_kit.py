@@ -50,7 +50,7 @@ class Seen:
     def of(self, name: str) -> list[Any]:
         return [value for kind, value in self.events if kind == name]
 
-    async def until(self, name: str, count: int = 1, seconds: float = 8.0) -> list[Any]:
+    async def until(self, name: str, count: int = 1, seconds: float = 30.0) -> list[Any]:
         async with asyncio.timeout(seconds):
             while len(self.of(name)) < count:
                 self._woken.clear()
@@ -106,9 +106,10 @@ async def connected(
         try:
             ready = asyncio.create_task(seen.until("ready"))
             await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
-            ready.cancel()
             if task.done():
+                ready.cancel()
                 await task
+            await ready
             yield client, seen
         finally:
             await client.close()

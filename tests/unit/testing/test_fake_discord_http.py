@@ -60,7 +60,7 @@ async def reply(event: dict[str, object]) -> web.Response:
 
 
 async def test_ping_and_a_command_answered_in_the_response() -> None:
-    async with FakeDiscord() as fake, endpoint(fake, reply) as url:
+    async with FakeDiscord(answer_within=60) as fake, endpoint(fake, reply) as url:
         fake.deliver_interactions_over_http(f"{url}/interactions")
         posted = await fake.ping_endpoint()
         assert (posted.status, posted.answer) == (200, {"type": 1})
@@ -74,7 +74,11 @@ async def test_a_deferred_answer_is_filled_by_rest() -> None:
     async def defer(event: dict[str, object]) -> web.Response:
         return web.json_response({"type": 5})
 
-    async with FakeDiscord() as fake, endpoint(fake, defer) as url, aiohttp.ClientSession() as session:
+    async with (
+        FakeDiscord(answer_within=60) as fake,
+        endpoint(fake, defer) as url,
+        aiohttp.ClientSession() as session,
+    ):
         fake.deliver_interactions_over_http(f"{url}/interactions")
         asked = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1})
         await asked.answered()
@@ -92,7 +96,11 @@ async def test_202_leaves_the_answer_to_the_callback() -> None:
     async def accept(event: dict[str, object]) -> web.Response:
         return web.Response(status=202)
 
-    async with FakeDiscord() as fake, endpoint(fake, accept) as url, aiohttp.ClientSession() as session:
+    async with (
+        FakeDiscord(answer_within=60) as fake,
+        endpoint(fake, accept) as url,
+        aiohttp.ClientSession() as session,
+    ):
         fake.deliver_interactions_over_http(f"{url}/interactions")
         asked = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1})
         await fake.wait_for(lambda: fake.interactions[0].payload)
@@ -115,7 +123,7 @@ async def test_bad_answers_fail_the_interaction(body: bytes, error: str) -> None
     async def answer(event: dict[str, object]) -> web.Response:
         return web.Response(body=body, content_type="application/json")
 
-    async with FakeDiscord() as fake, endpoint(fake, answer) as url:
+    async with FakeDiscord(answer_within=60) as fake, endpoint(fake, answer) as url:
         fake.deliver_interactions_over_http(f"{url}/interactions")
         asked = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1})
         await asked.answered()
@@ -130,12 +138,13 @@ async def test_no_answer_in_three_seconds_and_nobody_listening() -> None:
         await released.wait()
         return web.Response()
 
-    async with FakeDiscord() as fake, endpoint(fake, hang) as url:
+    async with FakeDiscord(answer_within=60) as fake, endpoint(fake, hang) as url:
         fake.sender.answer_within = 0.1
         fake.deliver_interactions_over_http(f"{url}/interactions")
         asked = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1})
         assert "Timeout" in (await asked.answered()).error
         released.set()
+        fake.sender.answer_within = 60
         fake.deliver_interactions_over_http("http://127.0.0.1:9/interactions")
         asked = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1})
         assert "Connect" in (await asked.answered()).error
@@ -163,7 +172,7 @@ async def test_webhook_events() -> None:
         heard.append(event)
         return web.Response(status=204)
 
-    async with FakeDiscord() as fake, endpoint(fake, note) as url:
+    async with FakeDiscord(answer_within=60) as fake, endpoint(fake, note) as url:
         fake.deliver_events_over_http(f"{url}/events")
         assert (await fake.ping_events()).status == 204
         assert (await fake.authorise(fake.owner, fake.guild)).status == 204

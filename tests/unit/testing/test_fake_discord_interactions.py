@@ -14,6 +14,9 @@ from phantom.testing.fake_discord import FakeDiscord, FakeInteraction
 from phantom.testing.manual_clock import ManualClock
 from tests.unit.testing.fake_discord_kit import all_intents, connected
 
+PATIENT = 60.0
+"""Seconds to answer in, where Discord's three are not the point and the machine may be busy."""
+
 
 def tree_of(client: discord.Client) -> app_commands.CommandTree:
     """`/phantom ask question [about]` with autocomplete, and a message menu."""
@@ -45,14 +48,13 @@ def client() -> tuple[discord.Client, app_commands.CommandTree]:
 
 async def test_a_deferred_command_with_options_and_followups() -> None:
     made, tree = client()
-    async with FakeDiscord() as fake, connected(fake, made):
+    async with FakeDiscord(answer_within=PATIENT) as fake, connected(fake, made):
         await tree.sync()
         asked = await fake.command(
             fake.owner, fake.general, "phantom", "ask", {"question": "why?", "about": fake.owner}
         )
         assert (await asked.answered()).response_type == 5
         assert asked.latency is not None
-        assert asked.latency < 3
         await fake.wait_for(lambda: len(asked.replies) == 2)
         assert [one.content for one in asked.replies] == ["why? olivia", "more"]
         assert asked.original is fake.messages(fake.general)[0]
@@ -66,7 +68,7 @@ async def test_a_deferred_command_with_options_and_followups() -> None:
 
 async def test_commands_in_a_dm() -> None:
     made, tree = client()
-    async with FakeDiscord() as fake, connected(fake, made):
+    async with FakeDiscord(answer_within=PATIENT) as fake, connected(fake, made):
         await tree.sync()
         asked = await fake.command(fake.owner, fake.dm(fake.owner), "phantom", "ask", {"question": "hm"})
         await fake.wait_for(lambda: len(asked.replies) == 2)
@@ -76,7 +78,7 @@ async def test_commands_in_a_dm() -> None:
 
 async def test_autocomplete_and_context_menu() -> None:
     made, tree = client()
-    async with FakeDiscord() as fake, connected(fake, made):
+    async with FakeDiscord(answer_within=PATIENT) as fake, connected(fake, made):
         await tree.sync(guild=None)
         typed = await fake.autocomplete(fake.owner, fake.general, "phantom", "ask", "question", "wh")
         assert (await typed.answered()).choices == [
@@ -92,7 +94,7 @@ async def test_autocomplete_and_context_menu() -> None:
 
 async def test_unregistered_commands_are_not_offered_and_quota_is_counted() -> None:
     made, tree = client()
-    async with FakeDiscord() as fake, connected(fake, made):
+    async with FakeDiscord(answer_within=PATIENT) as fake, connected(fake, made):
         with pytest.raises(LookupError):
             await fake.command(fake.owner, fake.general, "phantom", "ask")
         await tree.sync()
@@ -143,7 +145,7 @@ class Form(discord.ui.Modal, title="A question"):
 
 
 async def test_buttons_selects_and_modals() -> None:
-    async with FakeDiscord() as fake, connected(fake) as (made, _):
+    async with FakeDiscord(answer_within=PATIENT) as fake, connected(fake) as (made, _):
         channel = made.get_channel(int(fake.general.id))
         assert isinstance(channel, discord.TextChannel)
         await channel.send("choose", view=Panel())
@@ -168,7 +170,7 @@ async def test_buttons_selects_and_modals() -> None:
 
 
 async def test_a_persistent_view_answers_after_a_restart() -> None:
-    async with FakeDiscord() as fake:
+    async with FakeDiscord(answer_within=PATIENT) as fake:
         async with connected(fake) as (made, _):
             channel = made.get_channel(int(fake.general.id))
             assert isinstance(channel, discord.TextChannel)
@@ -226,7 +228,7 @@ async def test_a_token_lives_fifteen_minutes() -> None:
 
 
 async def test_the_original_answer_can_be_read_edited_and_deleted() -> None:
-    async with FakeDiscord() as fake, connected(fake) as (_, seen):
+    async with FakeDiscord(answer_within=PATIENT) as fake, connected(fake) as (_, seen):
         sent = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1, "options": []})
         [heard] = await seen.until("interaction")
         await heard.response.send_message("first", ephemeral=True)
@@ -243,7 +245,7 @@ async def test_the_original_answer_can_be_read_edited_and_deleted() -> None:
 
 
 async def test_waiting_for_an_answer_is_bounded() -> None:
-    async with FakeDiscord() as fake:
+    async with FakeDiscord(answer_within=PATIENT) as fake:
         one = fake.interact(2, fake.owner, fake.general, {"id": "1", "name": "x", "type": 1})
         with pytest.raises(TimeoutError):
             await one.answered(timeout=0.05)

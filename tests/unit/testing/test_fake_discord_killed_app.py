@@ -21,12 +21,18 @@ async def answer(message):
     if message.author != client.user and message.id not in done:
         done.add(message.id)
         await message.channel.send("re: " + message.content, nonce=str(message.id), reference=message)
+async def catch_up(guild):
+    for channel in guild.text_channels:
+        async for message in channel.history(oldest_first=True):
+            await answer(message)
 @client.event
 async def on_ready():
     for guild in client.guilds:
-        for channel in guild.text_channels:
-            async for message in channel.history(oldest_first=True):
-                await answer(message)
+        await catch_up(guild)
+@client.event
+async def on_guild_available(guild):
+    await catch_up(guild)  # it came too late for on_ready
+client.on_guild_join = on_guild_available
 @client.event
 async def on_message(message):
     await answer(message)
@@ -51,20 +57,20 @@ async def test_sigkill_and_a_restart_answer_each_message_once(tmp_path: Path) ->
     async with FakeDiscord() as fake:
         app = await start(tmp_path, fake)
         try:
-            await fake.ready(timeout=20)
+            await fake.ready(timeout=60)
             first = await fake.post(fake.owner, fake.general, "one")
-            await fake.wait_for(lambda: fake.replies(first), 10)
+            await fake.wait_for(lambda: fake.replies(first), 60)
             fake.faults.drop_after("create_message")
             second = await fake.post(fake.owner, fake.general, "two")
-            await fake.wait_for(lambda: fake.replies(second), 10)
+            await fake.wait_for(lambda: fake.replies(second), 60)
         finally:
             await kill(app)
         await fake.wait_for(lambda: fake.gateway.live == 0)
         third = await fake.post(fake.owner, fake.general, "three")
         app = await start(tmp_path, fake)
         try:
-            await fake.ready(timeout=20)
-            await fake.wait_for(lambda: fake.replies(third), 10)
+            await fake.ready(timeout=60)
+            await fake.wait_for(lambda: fake.replies(third), 60)
         finally:
             await kill(app)
         answers = [one.content for one in fake.messages(fake.general) if one.author is fake.bot]

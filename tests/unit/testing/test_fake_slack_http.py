@@ -13,9 +13,12 @@ from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
 from phantom.clock import SystemClock
+from phantom.testing.daemon_process import kept_port
 from phantom.testing.fake_slack import FakeSlack, RetrySchedule, sign_gateway_v1, sign_gateway_v2
 
 SECRET = "0123456789abcdef" * 4
+PATIENT = 60.0
+"""Seconds for an answer, where Slack's three are not the point and the machine may be busy."""
 FAST = RetrySchedule((0.0, 0.01))
 
 
@@ -53,7 +56,7 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 async def test_what_was_posted_before_the_address_is_known_waits(slack: FakeSlack, receiver: Receiver) -> None:
     await slack.post(slack.owner, slack.general, "early")
-    slack.deliver_over_http(receiver.url, secret=SECRET)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET)
     await slack.settled()
     path, headers, body = receiver.posts[0]
     event = orjson.loads(body)
@@ -66,7 +69,7 @@ async def test_what_was_posted_before_the_address_is_known_waits(slack: FakeSlac
 
 async def test_gateway_version_2_and_a_rotating_secret(slack: FakeSlack, receiver: Receiver) -> None:
     current = ["first"]
-    slack.deliver_over_http(receiver.url, secret=lambda: current[0], version=2, tenant="t-9", kid="k2")
+    slack.deliver_over_http(receiver.url, secret=lambda: current[0], timeout=PATIENT, version=2, tenant="t-9", kid="k2")
     await slack.post(slack.owner, slack.general, "one")
     await slack.settled()
     current[0] = "second"
@@ -86,7 +89,7 @@ async def test_gateway_version_2_and_a_rotating_secret(slack: FakeSlack, receive
 
 
 async def test_direct_profile_satisfies_slack_sdk(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, profile="direct")
+    slack.deliver_over_http(receiver.url, profile="direct", timeout=PATIENT)
     await slack.post(slack.owner, slack.general, "hi")
     await slack.command(slack.owner, slack.general, "/phantom", "help")
     verifier = SignatureVerifier(slack.signing_secret)
@@ -94,7 +97,7 @@ async def test_direct_profile_satisfies_slack_sdk(slack: FakeSlack, receiver: Re
 
 
 async def test_interactions_and_commands_are_forms(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET)
     await slack.shortcut(slack.owner, "phantom_ask")
     answer = await slack.command(slack.owner, slack.general, "/phantom", "a & b=c")
     (path1, headers1, body1), (path2, _, body2) = receiver.posts
@@ -109,7 +112,7 @@ async def test_interactions_and_commands_are_forms(slack: FakeSlack, receiver: R
 
 
 async def test_plain_text_and_in_channel_command_answers(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET)
     receiver.answer = lambda number: web.Response(text="just text")
     await slack.command(slack.owner, slack.general, "/phantom")
     receiver.answer = lambda number: web.json_response({"response_type": "in_channel", "text": "to all"})
@@ -120,7 +123,7 @@ async def test_plain_text_and_in_channel_command_answers(slack: FakeSlack, recei
 
 async def test_retries_then_success(slack: FakeSlack, receiver: Receiver) -> None:
     receiver.answer = lambda number: web.Response(status=503 if number < 3 else 200)
-    slack.deliver_over_http(receiver.url, secret=SECRET, schedule=FAST)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET, schedule=FAST)
     await slack.post(slack.owner, slack.general, "x")
     await slack.settled()
     delivery = slack.delivered[0]
@@ -138,7 +141,7 @@ async def test_retries_then_success(slack: FakeSlack, receiver: Receiver) -> Non
 
 
 async def test_gives_up_after_the_schedule_or_on_no_retry(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET, schedule=FAST)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET, schedule=FAST)
     receiver.answer = lambda number: web.Response(status=500)
     await slack.post(slack.owner, slack.general, "x")
     await slack.settled()
@@ -149,9 +152,10 @@ async def test_gives_up_after_the_schedule_or_on_no_retry(slack: FakeSlack, rece
     assert len(slack.delivered[1].attempts) == 1
 
 
-async def test_an_app_that_is_away_gets_it_when_it_is_back(slack: FakeSlack, unused_tcp_port: int) -> None:
+async def test_an_app_that_is_away_gets_it_when_it_is_back(slack: FakeSlack) -> None:
+    port = kept_port(slack)
     slack.deliver_over_http(
-        f"http://127.0.0.1:{unused_tcp_port}", secret=SECRET, schedule=RetrySchedule((0.02,), forever=True)
+        f"http://127.0.0.1:{port}", timeout=PATIENT, secret=SECRET, schedule=RetrySchedule((0.02,), forever=True)
     )
     await slack.post(slack.owner, slack.general, "patience")
     await slack.wait_for(lambda: len(slack.delivered[0].attempts) > 2)
@@ -161,29 +165,29 @@ async def test_an_app_that_is_away_gets_it_when_it_is_back(slack: FakeSlack, unu
     app.router.add_post("/slack/events", receiver.handle)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     await slack.settled()
     assert len(receiver.posts) == 1
     await runner.cleanup()
 
 
 async def test_signature_and_timestamp_faults(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET)
     slack.faults.corrupt_signature()
     await slack.post(slack.owner, slack.general, "bad")
     await slack.settled()
-    slack.faults.shift_timestamp(-301)
+    slack.faults.shift_timestamp(-3600)
     await slack.post(slack.owner, slack.general, "stale")
     await slack.settled()
     (_, bad, body), (_, stale, _) = receiver.posts
     made = sign_gateway_v1(SECRET, bad["X-Phantom-Forwarded-At"], bad["X-Phantom-Slack-Event-Id"], body)
     assert bad["X-Phantom-Signature"] != made
     assert len(bad["X-Phantom-Signature"]) == len(made)
-    assert int(stale["X-Phantom-Forwarded-At"]) < int(bad["X-Phantom-Forwarded-At"]) - 290_000
+    assert int(stale["X-Phantom-Forwarded-At"]) < int(bad["X-Phantom-Forwarded-At"]) - 3_000_000
 
 
 async def test_redeliver_replay_hold_delay_and_lost_acks(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET, schedule=FAST, parallel=1)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET, schedule=FAST, parallel=1)
     await slack.post(slack.owner, slack.general, "1")
     await slack.settled()
     again = slack.redeliver(slack.delivered[0])
@@ -229,7 +233,7 @@ async def test_slow_answer_is_a_timeout(slack: FakeSlack) -> None:
 
 
 async def test_probes_and_raw_posts(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET)
     receiver.answer = lambda number: web.Response(text="c-1")
     status, body = await slack.sender.post_signed("events_api", {"type": "url_verification", "challenge": "c-1"})
     assert (status, body) == (200, b"c-1")
@@ -242,10 +246,10 @@ async def test_probes_and_raw_posts(slack: FakeSlack, receiver: Receiver) -> Non
 
 
 async def test_a_thousand_posts_at_once_all_arrive(slack: FakeSlack, receiver: Receiver) -> None:
-    slack.deliver_over_http(receiver.url, secret=SECRET, parallel=64)
+    slack.deliver_over_http(receiver.url, timeout=PATIENT, secret=SECRET, parallel=64)
     for number in range(1000):
         await slack.post(slack.owner, slack.general, str(number))
-    await slack.settled(60)
+    await slack.settled(120)
     assert len(receiver.posts) == 1000
 
 

@@ -54,7 +54,7 @@ class App:
 
     def __init__(self, slack: FakeSlack) -> None:
         self.web = AsyncWebClient(token=slack.bot_token, base_url=slack.api_url)
-        self.client = SocketModeClient(app_token=slack.app_token, web_client=self.web)
+        self.client = SocketModeClient(app_token=slack.app_token, web_client=self.web, ping_interval=60)
         self.client.socket_mode_request_listeners.append(self._on)
         self.got: list[dict[str, Any]] = []
         self.respond: Respond | None = None
@@ -76,6 +76,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def slack(clock: ManualClock) -> AsyncIterator[FakeSlack]:
     async with FakeSlack(clock=clock) as running:
+        running.sockets.ack_timeout = 60  # of real time, and the machine may be busy
         yield running
 
 
@@ -208,6 +209,7 @@ async def test_suggestions_message_shortcut_and_home(slack: FakeSlack, app: App)
 
 async def test_org_wide_payloads_name_no_team() -> None:
     async with FakeSlack(enterprise_id="E0GRID", org_install=True) as slack:
+        slack.sockets.ack_timeout = 60
         app = App(slack)
         await app.client.connect()  # type: ignore[no-untyped-call]
         await slack.connected()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from phantom.testing.daemon_process import kept_port
 from phantom.testing.fake_slack import FakeSlack, RetrySchedule
 
 OVER_SOCKET = """
@@ -57,22 +58,24 @@ async def kill(process: Process) -> None:
 
 
 @pytest.mark.parametrize("transport", ["socket", "http"])
-async def test_sigkill_loses_no_event(tmp_path: Path, transport: str, unused_tcp_port: int) -> None:
+async def test_sigkill_loses_no_event(tmp_path: Path, transport: str) -> None:
     async with FakeSlack(transport=transport) as slack:
         if transport == "http":
-            code, args = OVER_HTTP, [str(unused_tcp_port)]
-            url = f"http://127.0.0.1:{unused_tcp_port}"
-            slack.deliver_over_http(url, secret="s", schedule=RetrySchedule((0.05,), forever=True))
+            port = kept_port(slack)
+            code, args = OVER_HTTP, [str(port)]
+            url = f"http://127.0.0.1:{port}"
+            slack.deliver_over_http(url, secret="s", timeout=60, schedule=RetrySchedule((0.05,), forever=True))
         else:
+            slack.sockets.ack_timeout = 60
             code, args = OVER_SOCKET, [slack.api_url, slack.app_token]
         for number in range(20):
             await slack.post(slack.owner, slack.general, str(number))
         first = await start(tmp_path, code, *args, "7")
-        await slack.wait_for(lambda: sum(one.acked for one in slack.delivered) == 7, timeout=20)
+        await slack.wait_for(lambda: sum(one.acked for one in slack.delivered) == 7, timeout=60)
         await kill(first)
         assert len(slack.delivered.pending) == 13
         second = await start(tmp_path, code, *args, "100")
-        await slack.settled(20)
+        await slack.settled(60)
         await kill(second)
         assert all(one.acked for one in slack.delivered)
         interrupted = [one for one in slack.delivered if one.attempts[-1].retry > 0]
