@@ -67,7 +67,7 @@ class Driver:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), 5)
+            await asyncio.wait_for(self._process.wait(), 30)
         except TimeoutError:
             self._process.kill()
         await self._reading
@@ -98,12 +98,12 @@ class Driver:
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"id": number, "app": app, "op": op} | more).encode() + b"\n")
-        said = await asyncio.wait_for(answer, 30)
+        said = await asyncio.wait_for(answer, 60)
         if "error" in said:
             raise ClientError(said["error"])
         return said["value"]
 
-    async def until(self, holds: Callable[[], Any], within: float = 15.0) -> Any:
+    async def until(self, holds: Callable[[], Any], within: float = 60.0) -> Any:
         """Wait until something that the driver tells makes `holds()` true; what it returned then."""
         try:
             async with asyncio.timeout(within):
@@ -159,7 +159,7 @@ class App:
 
     async def until_connected(self) -> dict[str, Any]:
         """Wait until it is connected (again)."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (state := await self.do("state"))["connected"]:
                 await asyncio.sleep(0.05)
         found: dict[str, Any] = state
@@ -204,10 +204,10 @@ async def world(tmp_path: Path, fake: FakeDiscord | None = None, **bridge: Any) 
     """Everything runs, and Discord is connected. `bridge` goes into the configuration's section of that name."""
     section = {"secrets": SECRETS, "raw_methods": RAW} | bridge
     (tmp_path / "phantom.yaml").write_text(json.dumps({"bridge": section}))
-    async with fake or FakeDiscord() as discord:
+    async with fake or FakeDiscord(answer_within=60) as discord:  # the machine may be busy
         await discord.empower_bot()
         env = {"DISCORD_BOT_TOKEN": discord.token, "DISCORD_API_BASE_URL": discord.api_url}
-        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", cwd=tmp_path, ready_within=30)
+        daemon = DaemonProcess(env=env, data_dir=tmp_path / "data", cwd=tmp_path)
         driver = Driver()
         try:
             await driver.start()

@@ -116,7 +116,7 @@ class SimcordServer:
         """A message as Discord would send it."""
         return dict(serializers.message_payload(self.backend, message))
 
-    async def until(self, holds: Callable[[], T | None], within: float = 15.0) -> T:
+    async def until(self, holds: Callable[[], T | None], within: float = 60.0) -> T:
         """Wait until the world is so."""
         async with asyncio.timeout(within), self.changed:
             while not (found := holds()):

@@ -28,7 +28,6 @@ async def served(tmp_path: Path, **env: str) -> AsyncIterator[SimcordServer]:
             | env,
             data_dir=tmp_path / "data",
             python_path=[AGENT],
-            ready_within=30,
         )
         try:
             await daemon.start()
@@ -46,9 +45,7 @@ async def served(tmp_path: Path, **env: str) -> AsyncIterator[SimcordServer]:
 
 async def answer(server: SimcordServer, words: str, channel: int | None = None) -> Message:
     """The bot's message there that holds these words."""
-    return await server.until(
-        lambda: next((one for one in server.said(channel) if words in shown(one)), None), within=20
-    )
+    return await server.until(lambda: next((one for one in server.said(channel) if words in shown(one)), None))
 
 
 def shown(message: Message) -> str:
