@@ -49,6 +49,7 @@ from phantom.messages import (
     TurnStatus,
 )
 from phantom.testing.conformance_bench import (
+    LEFT_WITHIN,
     READY_WITHIN,
     Bench,
     ConformanceInbox,
@@ -114,7 +115,7 @@ class ChannelConformance:
             for _ in range(3):
                 async with running(bench):
                     pass
-            left = await settled_tasks(2, READY_WITHIN, beside=before)
+            left = await settled_tasks(2, LEFT_WITHIN, beside=before)
             names = sorted(task.get_name() for task in left)
             require(len(left) < 3, f"a cancelled `run` leaves no tasks behind, but: {names}")
 

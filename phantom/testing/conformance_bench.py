@@ -17,6 +17,8 @@ from phantom.messages import ConversationRef
 
 READY_WITHIN = 30.0
 """Seconds until a channel must be ready."""
+LEFT_WITHIN = 5.0
+"""Seconds until what a channel began must have ended after its `run` was cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
