@@ -305,13 +305,15 @@ class Journal:
         self._tell(zip(dones, answers, strict=True))
 
     def _tell(self, answers: Iterator[tuple[Callable[[Admission], None], Admission]]) -> None:
+        all_told = False
         try:
             for done, admission in answers:
                 done(admission)
-        except Exception:
-            # One that fails is its channel's fault; the others of its batch wait for their answers all the same.
-            asyncio.get_running_loop().call_soon(self._tell, answers)
-            raise
+            all_told = True
+        finally:
+            if not all_told:
+                # One that fails is its channel's fault; the others of its batch wait for their answers all the same.
+                asyncio.get_running_loop().call_soon(self._tell, answers)
 
     def _committed(self, seconds: float, rows: int) -> None:
         """Called in the writer thread."""

@@ -53,14 +53,15 @@ class Lanes:
         without having it is taken as soon as there is one.
         """
         self._places.release()
+        has_a_place = False
         try:
             yield
-            await self._places.acquire()
-        except BaseException:
-            owed = asyncio.create_task(self._places.acquire(), name="lane place owed")
-            self._owed.add(owed)
-            owed.add_done_callback(self._owed.discard)
-            raise
+            has_a_place = await self._places.acquire()
+        finally:
+            if not has_a_place:
+                owed = asyncio.create_task(self._places.acquire(), name="lane place owed")
+                self._owed.add(owed)
+                owed.add_done_callback(self._owed.discard)
 
     async def wait_aside(self, what: Coroutine[Any, Any, None]) -> None:
         """Wait for `what`; aside, unless it is there at once."""

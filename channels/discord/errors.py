@@ -101,6 +101,14 @@ def refused_connection(call: str) -> ConnectError:
     return ConnectError(f"cannot connect to Discord for {call}", hint="check the network, DNS and DISCORD_API_BASE_URL")
 
 
+def retry_after(header: str, *, longest: float) -> float:
+    """Seconds to wait, from the header of that name, at most `longest`; one when it says nothing."""
+    try:
+        return min(max(0.0, float(header)), longest)  # 0.0 first: so `nan` is none
+    except ValueError:
+        return 1.0
+
+
 def limited(call: str, retry_after: float) -> RateLimited:
     """The error for a call that was not even made: its bucket stays empty for longer than we wait."""
     return RateLimited(

@@ -25,6 +25,8 @@ from discord.gateway import ReconnectWebSocket
 from discord.http import HTTPClient, Route
 from yarl import URL
 
+from channels.discord.errors import retry_after
+
 MAX_RATELIMIT_SECONDS = 30.0
 """Longest wait for a bucket; beyond it the caller is told (discord.py's smallest bound)."""
 
@@ -51,14 +53,6 @@ VoiceClient.warn_nacl = VoiceClient.warn_dave = False
 """Phantom does not speak, so nothing is missing without their libraries."""
 
 Seen = Callable[[aiohttp.ClientResponse], None]
-
-
-def retry_after(header: str) -> float:
-    """Seconds to wait, from the header of that name; one when it says nothing."""
-    try:
-        return min(max(0.0, float(header)), MAX_RATELIMIT_SECONDS)  # 0.0 first: so `nan` is none
-    except ValueError:
-        return 1.0
 
 
 class ServerTrouble(aiohttp.ClientError):
@@ -159,7 +153,7 @@ class PhantomHTTP(HTTPClient):
         if response.status == 429:
             if wire is not None:
                 wire.busy = False
-            self._pause = retry_after(response.headers.get("Retry-After", ""))
+            self._pause = retry_after(response.headers.get("Retry-After", ""), longest=MAX_RATELIMIT_SECONDS)
         if response.status >= 500:
             response.close()
             raise ServerTrouble(response.status)

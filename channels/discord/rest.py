@@ -201,9 +201,7 @@ class DiscordRest:
         except discord.HTTPException as error:
             if hooked and error.status == 401:
                 raise noted(errors.expired(call, error.code), error.status, error.code) from None
-            found = errors.from_answer(
-                call, error.status, error.code, retry_after=_retry_after(error), idempotent=idempotent
-            )
+            found = errors.from_answer(call, error.status, error.code, retry_after=_wait(error), idempotent=idempotent)
             raise noted(found, error.status, error.code, getattr(error, "_errors", None)) from None
         except ServerTrouble as error:
             found = errors.from_answer(call, error.status, 0, retry_after=1.0, idempotent=idempotent)
@@ -269,9 +267,5 @@ class DiscordRest:
         self._meter.count("phantom_api_requests_total", channel="discord", method=call, outcome=outcome)
 
 
-def _retry_after(error: Any) -> float:
-    header = error.response.headers.get("Retry-After", "")
-    try:
-        return min(max(0.0, float(header)), _MAX_RETRY_AFTER)  # 0.0 first: `nan` is no wait, and makes none of ours
-    except ValueError:
-        return 1.0
+def _wait(error: Any) -> float:
+    return errors.retry_after(error.response.headers.get("Retry-After", ""), longest=_MAX_RETRY_AFTER)
